@@ -1,0 +1,149 @@
+# curated: builds under build/ only. `make help` lists the targets.
+
+CC       ?= gcc
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+BUILD    ?= build
+VERSION  := 0.1.0
+SEEDS    ?= 1
+
+PACKAGES := libzmq msgpack lmdb libconfig libsystemd smartcols jansson libxxhash
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2
+WERROR   ?= $(if $(CI),-Werror)
+OPTIMIZE ?= -O2 -g -fno-omit-frame-pointer
+SANITIZE ?=
+CPPFLAGS += -D_GNU_SOURCE -DCURATED_VERSION='"$(VERSION)"' -I.
+CFLAGS   += -std=c17 -fPIC -fvisibility=hidden $(OPTIMIZE) $(WARNINGS) $(WERROR) $(SANITIZE)
+LDFLAGS  += $(SANITIZE)
+# Found at first use, so that `make deps` can install the packages in the same run.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES)))$(PKG_CFLAGS)
+LIBS_SELECT  := -lblis -lpthread -lm
+LIBS_CLIENT  := -lzmq -lmsgpackc
+LIBS_DAEMON  := -lzmq -lmsgpackc -llmdb -lconfig -lsystemd -lxxhash $(LIBS_SELECT)
+LIBS_CTL     := -lsmartcols -ljansson
+LIBS_TEST    := -lcmocka
+
+SRC_PROTOCOL := $(wildcard protocol/*.c)
+SRC_STORE    := $(wildcard store/*.c)
+SRC_SELECT   := $(wildcard selector/kernel/*.c selector/strategy/*.c)
+SRC_DAEMON   := $(wildcard selector/*.c)
+SRC_CLIENT   := $(wildcard clients/c/*.c)
+SRC_CTL      := $(wildcard clients/curatectl/*.c)
+SRC_TEST     := $(wildcard test/unit/test_*.c test/conformance/test_*.c)
+SRC_BENCH    := $(wildcard test/bench/bench_*.c)
+SRC_EXAMPLES := $(wildcard examples/*.c)
+SOURCES      := $(SRC_PROTOCOL) $(SRC_STORE) $(SRC_SELECT) $(SRC_DAEMON) $(SRC_CLIENT) $(SRC_CTL) $(SRC_TEST) $(SRC_BENCH) $(SRC_EXAMPLES)
+HEADERS      := $(wildcard protocol/*.h store/*.h selector/*.h selector/*/*.h clients/*/*.h test/*/*.h)
+
+object  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+OBJ_PROTOCOL := $(call object,$(SRC_PROTOCOL))
+OBJ_STORE    := $(call object,$(SRC_STORE))
+OBJ_SELECT   := $(call object,$(SRC_SELECT))
+OBJ_DAEMON   := $(call object,$(SRC_DAEMON))
+OBJ_CLIENT   := $(call object,$(SRC_CLIENT))
+OBJ_CTL      := $(call object,$(SRC_CTL))
+
+PROGRAMS := $(BUILD)/curated $(BUILD)/curatectl
+LIBRARIES := $(BUILD)/libcurated.so $(BUILD)/libcurated-select.so
+TESTS    := $(patsubst test/%.c,$(BUILD)/test/%,$(SRC_TEST))
+BENCHES  := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(SRC_BENCH))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(SRC_EXAMPLES))
+VENV     := $(BUILD)/venv
+DEPS_DONE := $(BUILD)/.deps
+MANPAGES := $(wildcard docs/man/*)
+
+.DEFAULT_GOAL := all
+.PHONY: all deps demo test test-c test-python bench lint format asan tsan install clean help
+
+all: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) $(BUILD)/compile_commands.json ## build everything
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# --- what must be installed -------------------------------------------------------------------------------------------------
+
+deps: $(DEPS_DONE) ## install the Debian packages and the Python environment that are missing
+
+$(DEPS_DONE): deps/install deps/debian.txt deps/requirements.txt
+	deps/install $(BUILD)
+	@touch $@
+
+# --- programs and libraries -------------------------------------------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/curated: $(OBJ_DAEMON) $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT)
+	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
+
+$(BUILD)/curatectl: $(OBJ_CTL) $(OBJ_CLIENT) $(OBJ_PROTOCOL) $(OBJ_STORE)
+	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -llmdb -lxxhash $(LIBS_CTL) -o $@
+
+$(BUILD)/libcurated.so: $(OBJ_CLIENT) $(OBJ_PROTOCOL)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,libcurated.so.0 $^ $(LIBS_CLIENT) -o $@
+
+$(BUILD)/libcurated-select.so: $(OBJ_SELECT)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,libcurated-select.so.0 $^ $(LIBS_SELECT) -o $@
+
+$(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
+
+$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_TEST) -o $@
+
+$(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
+
+$(BUILD)/compile_commands.json: $(SOURCES) Makefile
+	@mkdir -p $(@D)
+	@{ echo '['; separator=; for source in $(SOURCES); do \
+	  printf '%s{"directory": "%s", "file": "%s", "command": "$(CC) $(subst ",\\\",$(CPPFLAGS)) $(CFLAGS) -c %s"}' \
+	    "$$separator" "$(CURDIR)" "$$source" "$$source"; separator=$$(printf ',\n_'); separator=$${separator%_}; done; echo ']'; } > $@
+
+# --- checks -----------------------------------------------------------------------------------------------------------------
+
+test: $(DEPS_DONE) ## run every test: C, C under the sanitizers, Python with a real daemon
+	$(MAKE) all test-c
+	$(MAKE) asan
+	$(MAKE) tsan
+	$(MAKE) test-python
+
+test-c: $(TESTS) ## run the C tests
+	@failed=0; for program in $(TESTS); do echo "# $$program"; $$program || failed=1; done; exit $$failed
+
+test-python: $(DEPS_DONE) all ## run the Python tests against a real daemon
+	$(VENV)/bin/python -m pytest -q test
+
+asan: ## run the C tests and a daemon under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/asan/curated
+
+tsan: ## run the C tests and a daemon under ThreadSanitizer
+	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
+
+bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in build/bench.jsonl
+	$(MAKE) all $(BENCHES)
+	$(VENV)/bin/python test/bench/run.py --build $(BUILD) --output $(BUILD)/bench.jsonl
+
+demo: $(DEPS_DONE) ## the whole job on real images: auto against random, equal money (SEEDS=5 repeats it)
+	$(MAKE) all
+	$(VENV)/bin/python examples/demo/demo.py --build $(BUILD) --seeds $(SEEDS)
+
+lint: $(DEPS_DONE) ## warnings as errors with gcc and clang, clang-tidy, ruff, mypy, shellcheck, man pages
+	deps/lint $(BUILD)
+
+format: ## lay out the C and Python sources
+	clang-format -i $(SOURCES) $(HEADERS)
+	$(VENV)/bin/ruff format .
+
+install: all ## install under $(DESTDIR)$(PREFIX)
+	deps/install-files "$(BUILD)" "$(DESTDIR)" "$(PREFIX)" "$(VERSION)"
+
+clean: ## remove build/
+	rm -rf $(BUILD)
+
+-include $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES))
