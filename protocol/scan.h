@@ -1,0 +1,21 @@
+/*
+ * scan.h - looks through untrusted msgpack before anything is allocated for it.
+ *
+ * msgpack-c allocates by the length a message declares, not by the bytes that are there: six bytes can ask for gigabytes.
+ * What passes this scan declares no more than it holds.
+ */
+#pragma once
+
+#include "protocol/error.h"
+
+#include <stddef.h>
+
+enum {
+    SCAN_DEPTH_MAX = 16, /* msgpack-c gives up at 32 with a misleading "no memory" */
+};
+
+/*
+ * True when `bytes` are exactly one well-formed msgpack map whose keys are strings, none twice in one map, nested at
+ * most SCAN_DEPTH_MAX deep, without extension types. Otherwise fills `error` and returns false. O(size).
+ */
+bool scan_map(const void *bytes, size_t size, struct protocol_error *error);
