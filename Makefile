@@ -6,6 +6,7 @@ DESTDIR  ?=
 BUILD    ?= build
 VERSION  := 0.1.0
 SEEDS    ?= 1
+FUZZ_SECONDS ?= 30
 
 PACKAGES := libzmq msgpack lmdb libconfig libsystemd smartcols jansson libxxhash
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -54,7 +55,8 @@ DEPS_DONE := $(BUILD)/.deps
 MANPAGES := $(wildcard docs/man/*)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo test test-c test-python bench lint format asan tsan install clean help
+.SECONDARY:
+.PHONY: all deps demo test test-c test-python fuzz bench lint format asan tsan install clean help
 
 all: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) $(BUILD)/compile_commands.json ## build everything
 
@@ -124,6 +126,14 @@ asan: ## run the C tests and a daemon under AddressSanitizer and UndefinedBehavi
 
 tsan: ## run the C tests and a daemon under ThreadSanitizer
 	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
+
+$(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(SRC_PROTOCOL)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) $(PKG_CFLAGS) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_CLIENT) -o $@
+
+fuzz: $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c)) ## fuzz the decoder for FUZZ_SECONDS (30) a target, from a fixed seed
+	@for program in $^; do mkdir -p $$program.corpus && $$program -seed=1 -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -rss_limit_mb=1024 \
+	  -dict=test/fuzz/request.dict -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $$program.corpus || exit 1; done
 
 bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in build/bench.jsonl
 	$(MAKE) all $(BENCHES)
