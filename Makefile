@@ -125,7 +125,7 @@ asan: ## run the C tests and a daemon under AddressSanitizer and UndefinedBehavi
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/asan/curated
 
 tsan: ## run the C tests and a daemon under ThreadSanitizer
-	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
+	TSAN_OPTIONS="suppressions=$(CURDIR)/test/tsan.supp" $(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
 
 $(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(SRC_PROTOCOL)
 	@mkdir -p $(@D)
