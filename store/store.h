@@ -29,7 +29,7 @@ enum { STORE_FORMAT = 1 };
     X(LEASES, "leases")           /* project, worker u32, slot u32 -> struct lease */                                       \
     X(LABELS, "labels")           /* project, sequence u64 -> struct label, then the value's bytes */                       \
     X(LEDGER, "ledger")           /* project, sequence u64 -> struct entry, then the note's bytes */                        \
-    X(EVENTS, "events")           /* project, sequence u64 -> the event's map in msgpack */                                 \
+    X(EVENTS, "events")           /* project, sequence u64 -> u8 enum event_kind, then the event's map in msgpack */      \
     X(REPLIES, "replies")         /* project, request id -> struct kept_reply, then the reply's bytes */                    \
     X(REPLY_AGES, "reply_ages")   /* project, time u64, request id -> nothing */                                            \
     X(EVALUATIONS, "evaluations") /* project, model version u64 -> struct evaluation, then its fields as a msgpack map */   \
