@@ -46,7 +46,7 @@ enum state_table {
 #define VECTORS_TABLES(X)                                                                                                    \
     X(META, "meta")       /* "format" -> u32 */                                                                             \
     X(COLUMNS, "columns") /* project, kind u8, name -> struct column */                                                     \
-    X(BLOCKS, "blocks")   /* project, kind u8, name, 0, block u32 -> struct block, then its rows */
+    X(BLOCKS, "blocks")   /* project, kind u8, u8 name size, name, block u32 -> struct block, then its rows */
 
 enum vectors_table {
 #define X(code, name) VECTORS_##code,
