@@ -123,7 +123,7 @@ static int compare_slots(const void *left, const void *right)
 }
 
 /* Slots that rise all the way need no sorting to be seen to differ; most requests are like that. */
-static bool all_different(const uint32_t *slots, size_t count, struct protocol_error *error)
+bool slots_differ(const uint32_t *slots, size_t count, struct protocol_error *error)
 {
     size_t rising = 1;
     while (rising < count && slots[rising - 1] < slots[rising])
@@ -151,5 +151,5 @@ bool samples_resolve(
     for (size_t i = 0; i < count; i++)
         if (!resolve_one(txn, project, names, i, &slots[i], error))
             return false;
-    return all_different(slots, count, error);
+    return slots_differ(slots, count, error);
 }

@@ -62,3 +62,6 @@ int64_t sample_price(const struct project *project, const struct sample *sample)
  */
 bool samples_resolve(
     struct txn *txn, const struct project *project, const struct sample_names *names, size_t count, uint32_t *slots, struct protocol_error *error);
+
+/* Fails with bad_request where a slot stands twice. */
+bool slots_differ(const uint32_t *slots, size_t count, struct protocol_error *error);
