@@ -90,23 +90,35 @@ static bool read_shares(struct reader *fields, struct change *change, struct pro
     return !fields->error->code;
 }
 
+/* The place of a type's name; settings->type_count where it is new. */
+static uint32_t find_type(const struct settings *settings, struct text name)
+{
+    uint32_t at = 0;
+    while (at < settings->type_count && !text_equal(name, settings->types[at].name))
+        at++;
+    return at;
+}
+
+/* Types are added and priced anew, never removed: batches point to them by their place. */
 static bool read_types(struct reader *fields, struct settings *settings)
 {
     if (!reader_has(fields, "type_prices_microusd"))
         return true;
     const msgpack_object_map *types = reader_map(fields, "type_prices_microusd");
-    if (types->size > PROJECT_TYPES_MAX)
-        return protocol_fail(fields->error, PROTOCOL_TOO_LARGE, "type_prices_microusd", "at most 16 types", "%" PRIu32, types->size);
     struct reader inner = {types, NULL, 0, fields->error};
-    memset(settings->types, 0, sizeof settings->types);
     for (uint32_t i = 0; i < types->size; i++) {
         const struct text name = reader_object_text(&types->ptr[i].key);
         if (!text_is_name(name, 63, ""))
             return reader_reject(fields, "type_prices_microusd", "names of 1 to 63 of A-Z a-z 0-9 . _ -", "another name");
-        memcpy(settings->types[i].name, name.data, name.size);
-        settings->types[i].price_microusd = reader_integer(&inner, settings->types[i].name, 0, INT64_MAX / 1024);
+        const uint32_t at = find_type(settings, name);
+        if (at == PROJECT_TYPES_MAX)
+            return protocol_fail(fields->error, PROTOCOL_TOO_LARGE, "type_prices_microusd", "at most 16 types", "another one");
+        if (at == settings->type_count) {
+            memcpy(settings->types[at].name, name.data, name.size);
+            settings->type_count++;
+        }
+        settings->types[at].price_microusd = reader_integer(&inner, settings->types[at].name, 0, INT64_MAX / 1024);
     }
-    settings->type_count = types->size;
     return !fields->error->code;
 }
 
