@@ -21,6 +21,7 @@ struct curated {
     char *events;
     int64_t timeout_ms; /* 0: the default, by operation */
     int64_t attempt_ms; /* 0: likewise */
+    int64_t connect_ms; /* 0: no bound of its own */
     uint64_t jitter;    /* state of the generator that spreads retries */
 };
 

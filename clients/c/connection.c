@@ -14,6 +14,17 @@ enum {
 
 enum outcome { OUTCOME_REPLY, OUTCOME_SILENCE, OUTCOME_UNCONNECTED, OUTCOME_FAILED };
 
+/* Until when, on the monotonic clock. */
+struct limits {
+    int64_t connected;
+    int64_t answered;
+};
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t client_now_ms(void)
 {
     struct timespec now;
@@ -75,6 +86,7 @@ struct curated *curated_open(const struct curated_options *options, struct curat
     }
     client->timeout_ms = options->timeout_ms;
     client->attempt_ms = options->attempt_ms;
+    client->connect_ms = options->connect_ms;
     client->requests = copy_address(options->requests, "CURATED_REQUESTS", "tcp://127.0.0.1:7811");
     client->events = copy_address(options->events, "CURATED_EVENTS", "tcp://127.0.0.1:7812");
     client->context = zmq_ctx_new();
@@ -177,13 +189,13 @@ static enum outcome receive_reply(struct curated *client, const struct outgoing 
     }
 }
 
-static enum outcome attempt(struct curated *client, const struct outgoing *outgoing, int64_t deadline,
+static enum outcome attempt(struct curated *client, const struct outgoing *outgoing, const struct limits *limits,
     struct curated_reply **reply, struct curated_error *error)
 {
     if (!client->socket && !open_socket(client, error))
         return OUTCOME_FAILED;
-    const enum outcome sent = send_frames(client, outgoing, deadline, error);
-    return sent == OUTCOME_SILENCE ? receive_reply(client, outgoing, deadline, reply, error) : sent;
+    const enum outcome sent = send_frames(client, outgoing, limits->connected, error);
+    return sent == OUTCOME_SILENCE ? receive_reply(client, outgoing, limits->answered, reply, error) : sent;
 }
 
 static bool is_busy(const struct curated_reply *reply)
@@ -205,11 +217,11 @@ static void pause_some(struct curated *client, int64_t pause_ms)
 }
 
 static void tell_timed_out(
-    const struct curated *client, const struct outgoing *outgoing, enum outcome last, struct curated_error *error)
+    const struct curated *client, const struct outgoing *outgoing, enum outcome last, int64_t waited_ms, struct curated_error *error)
 {
     if (last == OUTCOME_UNCONNECTED)
         client_fail(error, CURATED_TIMED_OUT, "", "", "nothing accepts connections at %s (waited %lld ms)", client->requests,
-            (long long)outgoing->timeout_ms);
+            (long long)waited_ms);
     else
         client_fail(error, CURATED_TIMED_OUT, "", "", "%s is there but did not answer within %lld ms", client->requests,
             (long long)outgoing->timeout_ms);
@@ -217,28 +229,33 @@ static void tell_timed_out(
 
 struct curated_reply *client_exchange(struct curated *client, const struct outgoing *outgoing, struct curated_error *error)
 {
-    const int64_t deadline = client_now_ms() + outgoing->timeout_ms;
+    const int64_t start = client_now_ms();
+    const int64_t deadline = start + outgoing->timeout_ms;
+    bool connected = false;
     int64_t pause_ms = PAUSE_FIRST_MS;
     for (;;) {
         struct curated_reply *reply = NULL;
         const int64_t attempt_end = client_now_ms() + outgoing->attempt_ms;
-        const enum outcome outcome = attempt(client, outgoing, attempt_end < deadline ? attempt_end : deadline, &reply, error);
+        const int64_t connect_end = connected || client->connect_ms <= 0 ? deadline : start + client->connect_ms;
+        const struct limits limits = {earlier(earlier(attempt_end, connect_end), deadline), earlier(attempt_end, deadline)};
+        const enum outcome outcome = attempt(client, outgoing, &limits, &reply, error);
+        connected = connected || outcome != OUTCOME_UNCONNECTED;
         switch (outcome) {
         case OUTCOME_REPLY:
             if (!is_busy(reply) || client_now_ms() + pause_ms >= deadline)
                 return reply;
             curated_reply_free(reply);
             pause_some(client, pause_ms);
-            pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
+            pause_ms = earlier(pause_ms * 2, PAUSE_MAX_MS);
             break;
         case OUTCOME_SILENCE:
         case OUTCOME_UNCONNECTED:
             /* A fresh connection forgets what the old one still holds: a late reply cannot be taken for that of the next call.
              */
             close_socket(client);
-            if (client_now_ms() < deadline)
+            if (client_now_ms() < (connected ? deadline : earlier(connect_end, deadline)))
                 break;
-            tell_timed_out(client, outgoing, outcome, error);
+            tell_timed_out(client, outgoing, outcome, client_now_ms() - start, error);
             return NULL;
         case OUTCOME_FAILED:
             close_socket(client);

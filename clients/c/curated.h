@@ -77,6 +77,7 @@ struct curated_options {
     const char *requests; /* NULL: the environment's CURATED_REQUESTS, or else tcp://127.0.0.1:7811 */
     const char *events;   /* NULL: the environment's CURATED_EVENTS, or else tcp://127.0.0.1:7812 */
     int64_t timeout_ms;   /* for a whole call with its retries; 0: 30 s, and 10 min for operations that compute */
+    int64_t connect_ms;   /* for the daemon to be there at all; 0: as long as timeout_ms */
     int64_t attempt_ms;   /* after which a request is sent again; 0: 5 s, and 60 s for operations that compute */
 };
 

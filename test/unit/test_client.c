@@ -12,7 +12,8 @@ struct fixture {
 
 static struct curated *connect_to(const struct fake_daemon *fake, int64_t timeout_ms, int64_t attempt_ms)
 {
-    const struct curated_options options = {fake->requests_address, fake->events_address, timeout_ms, attempt_ms};
+    const struct curated_options options = {
+        .requests = fake->requests_address, .events = fake->events_address, .timeout_ms = timeout_ms, .attempt_ms = attempt_ms};
     struct curated_error error;
     struct curated *client = curated_open(&options, &error);
     assert_non_null(client);
@@ -104,6 +105,19 @@ static void says_when_nothing_is_there(void **state)
     assert_int_equal(fixture.error.code, CURATED_TIMED_OUT);
     assert_non_null(strstr(fixture.error.message, "nothing accepts connections at tcp://127.0.0.1:"));
     curated_close(fixture.client);
+}
+
+static void gives_up_early_when_told_to(void **state)
+{
+    (void)state;
+    struct curated_error error;
+    struct curated *client = curated_open(
+        &(struct curated_options){.requests = "tcp://127.0.0.1:9", .timeout_ms = 60000, .connect_ms = 200, .attempt_ms = 50},
+        &error);
+    assert_non_null(client);
+    assert_null(curated_status(client, NULL, &error));
+    assert_int_equal(error.code, CURATED_TIMED_OUT);
+    curated_close(client);
 }
 
 static bool busy_twice(struct fake_daemon *fake, const struct request *request, struct writer *reply)
@@ -528,6 +542,7 @@ int main(void)
         cmocka_unit_test(sends_again_under_the_same_id),
         cmocka_unit_test(gives_up_at_the_deadline),
         cmocka_unit_test(says_when_nothing_is_there),
+        cmocka_unit_test(gives_up_early_when_told_to),
         cmocka_unit_test(waits_for_a_busy_daemon),
         cmocka_unit_test(ignores_the_reply_to_another_request),
         cmocka_unit_test(carries_the_whole_error),
