@@ -93,9 +93,9 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
-$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT)
+$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT) $(filter-out %/main.o,$(OBJ_CTL))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_TEST) -o $@
+	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_CTL) $(LIBS_TEST) -o $@
 
 $(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT)
 	@mkdir -p $(@D)

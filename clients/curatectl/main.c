@@ -10,7 +10,8 @@
 
 enum { CONNECT_MS = 5000 }; /* an operator wants to know soon that nothing is there */
 
-const char *argp_program_version = "curatectl " CURATED_VERSION;
+/* The C library looks for it, and would not see it hidden as the rest is. */
+__attribute__((visibility("default"))) const char *argp_program_version = "curatectl " CURATED_VERSION;
 
 struct start {
     struct context *context;
@@ -64,7 +65,7 @@ static bool open_client(struct context *context)
 {
     struct curated_error error;
     const struct curated_options options = {
-        .requests = context->requests, .events = context->events, .timeout_ms = context->timeout_ms, .connect_ms = CONNECT_MS};
+        .requests = context->requests, .events = context->events, .timeout_ms = context->timeout_ms, .connect_ms = context->timeout_ms > 0 ? context->timeout_ms : CONNECT_MS};
     context->client = curated_open(&options, &error);
     if (!context->client)
         report_error(context, &error);

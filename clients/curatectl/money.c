@@ -122,10 +122,9 @@ static const struct parameter ledger_parameters[] = {
 
 static int run_ledger(struct context *context)
 {
-    static const char zero[] = "0";
     /* `since` is required on the wire; the first parameter of the table. */
     if (!context->values[0].text)
-        context->values[0] = (struct value){.text = zero, .integer = 0};
+        context->values[0] = (struct value){.text = "0", .integer = 0};
     return command_run(context);
 }
 
