@@ -16,6 +16,7 @@ enum { GROUP_MAX = 16 };
 struct pending {
     struct message message;
     bool to_engine;  /* written; its version is still to be activated */
+    uint64_t rows;
     size_t reply;    /* offset into columns->replies */
     size_t reply_size;
 };
@@ -69,6 +70,7 @@ static void apply_push(struct columns *columns, struct pending *pending, struct 
         store_error(columns, pending, &request);
     } else if (push.activate && !push.active) {
         pending->to_engine = true;
+        pending->rows = push.count;
     } else {
         writer_reset(&columns->writer);
         reply_begin(&columns->writer, &request.id);
@@ -127,6 +129,7 @@ static void send_range(struct columns *columns, size_t first, size_t last)
             while (pending->message.count > 2u + route.envelope)
                 zmq_msg_close(&pending->message.frames[--pending->message.count]);
             route.kind = ROUTE_ACTIVATE;
+            route.rows = pending->rows;
             message_set_route(&pending->message, &route);
             message_send(&pending->message, columns->engine_socket, 0);
         } else {

@@ -118,6 +118,8 @@ static bool call(struct engine *engine, const struct message *message, struct re
 {
     struct applying applying = applying_of(engine);
     const struct route route = message_route(message);
+    if (route.kind == ROUTE_ACTIVATE)
+        writer_integer(reply, "rows", (int64_t)route.rows);
     if (route.kind != ROUTE_COMMIT)
         return table[request->operation].apply(&applying, request, reply);
     struct plan plan;
