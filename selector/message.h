@@ -34,6 +34,7 @@ struct route {
     uint8_t envelope;    /* frames of the peer's envelope that follow */
     uint8_t unused[6];
     uint64_t bulk_bytes; /* counted against the queue of pushes */
+    uint64_t rows;       /* of ROUTE_ACTIVATE: rows written */
     uint64_t started_us; /* monotonic time at which the front took it */
 };
 

@@ -98,3 +98,18 @@ bool plan_recall(struct txn *txn, uint32_t project, uint32_t batch, struct plan_
     recorded->dropped = recorded->states + recorded->inputs.samples;
     return true;
 }
+
+void plan_write_stats(struct writer *reply, const struct plan *plan)
+{
+    writer_map_begin(reply, "stats");
+    writer_integer(reply, "candidates", (int64_t)plan->stats.candidates);
+    writer_integer(reply, "duplicates_out", (int64_t)plan->stats.duplicates_out);
+    writer_integer(reply, "junk_out", (int64_t)plan->stats.junk_out);
+    writer_integer(reply, "references", (int64_t)plan->stats.references);
+    writer_number(reply, "radius", plan->stats.radius);
+    writer_number(reply, "temperature", plan->stats.temperature);
+    writer_number(reply, "objective", plan->stats.objective);
+    writer_integer(reply, "control_items", plan->control_items);
+    writer_integer(reply, "share_items", plan->share_items);
+    writer_map_end(reply);
+}

@@ -86,3 +86,6 @@ struct plan_recorded {
 
 /* False where nothing is recorded. Partner: free((void *)recorded->class_weights). */
 bool plan_recall(struct txn *txn, uint32_t project, uint32_t batch, struct plan_recorded *recorded);
+
+/* Adds the map `stats` to a reply. */
+void plan_write_stats(struct writer *reply, const struct plan *plan);

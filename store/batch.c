@@ -40,6 +40,17 @@ void item_put(struct txn *txn, uint32_t project, uint32_t batch, uint32_t rank, 
     txn_put(txn, STATE_ITEMS, &key, item, sizeof *item);
 }
 
+const char *batch_type_name(const struct project *project, uint32_t type)
+{
+    return type > 0 && type <= PROJECT_TYPES_MAX ? project->settings.types[type - 1].name : "";
+}
+
+const char *item_arm_name(uint8_t arm)
+{
+    static const char *const names[ITEM_ARMS] = {"policy", "control", "share", "include"}; /* the first three are enum select_arm's */
+    return arm < ITEM_ARMS ? names[arm] : "unknown";
+}
+
 size_t waiting_size(const struct waiting *waiting)
 {
     return offsetof(struct waiting, workers) + waiting->worker_count * sizeof waiting->workers[0];

@@ -26,6 +26,12 @@ struct batch {
 };
 _Static_assert(sizeof(struct batch) == 64, "a stored record");
 
+/* The name of a batch's annotation type; empty for the project's default. */
+const char *batch_type_name(const struct project *project, uint32_t type);
+
+/* The arm's word on the wire; static. */
+const char *item_arm_name(uint8_t arm);
+
 /* How an item ended. */
 enum item_end { ITEM_OPEN, ITEM_LABELED, ITEM_REJECTED, ITEM_CANCELED };
 
