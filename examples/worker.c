@@ -16,6 +16,12 @@ static void *context, *requests;
 static zmq_msg_t message; /* the last reply; what was unpacked points into it */
 static msgpack_unpacked unpacked;
 
+static void fail(const char *why)
+{
+    fprintf(stderr, "%s: %s\n", address, why);
+    exit(1);
+}
+
 static const msgpack_object *find(const msgpack_object *map, const char *key)
 {
     for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
@@ -37,7 +43,7 @@ static void exchange(const msgpack_sbuffer *request)
             zmq_setsockopt(requests, ZMQ_RCVTIMEO, &timeout_ms, sizeof timeout_ms);
             zmq_setsockopt(requests, ZMQ_LINGER, &linger, sizeof linger);
             if (zmq_connect(requests, address) != 0)
-                exit(fprintf(stderr, "%s: %s\n", address, zmq_strerror(zmq_errno())));
+                fail(zmq_strerror(zmq_errno()));
         }
         if (zmq_send(requests, request->data, request->size, 0) >= 0 && zmq_msg_recv(&message, requests, 0) >= 0)
             return;
@@ -77,7 +83,7 @@ static const msgpack_object *ask(const char *operation, size_t fields, ...)
     exchange(&request);
     msgpack_sbuffer_destroy(&request);
     if (msgpack_unpack_next(&unpacked, zmq_msg_data(&message), zmq_msg_size(&message), NULL) != MSGPACK_UNPACK_SUCCESS)
-        exit(fprintf(stderr, "%s does not speak msgpack\n", address));
+        fail("does not speak msgpack");
     const msgpack_object *text = find(find(&unpacked.data, "error"), "message");
     if (text)
         fprintf(stderr, "%s: %.*s\n", operation, (int)text->via.str.size, text->via.str.ptr);
