@@ -50,6 +50,15 @@ bool kernel_cpu_avx2(void)
     return has_avx2;
 }
 
+void kernel_cpu_plain(bool plain)
+{
+#if defined(__x86_64__)
+    has_avx2 = !plain && __builtin_cpu_supports("avx2") != 0;
+#else
+    (void)plain;
+#endif
+}
+
 const char *kernel_cpu_blis(void)
 {
     return bli_arch_string(bli_arch_query_id());

@@ -21,6 +21,8 @@ enum {
 };
 
 static const double isolation_deviations = 3.0;
+static const double vote_scale = 1.0;
+static const double scale_factor = 1.0;
 
 static bool embedded(const struct select_job *job, size_t slot)
 {
@@ -193,7 +195,7 @@ static enum select_status set_scale(struct select_auto_points *points, const str
     }
     free(slots);
     free(set);
-    points->scale = points->known_count >= SCALE_LABELS && labeled > 0 ? labeled : pool;
+    points->scale = points->known_count >= SCALE_LABELS && labeled > 0 ? labeled * (float)scale_factor : pool;
     /* All points equal: any scale gives the same kernel. */
     if (!(points->scale > 1e-30F) || !isfinite(points->scale))
         points->scale = 1;
@@ -271,9 +273,10 @@ static enum select_status heed_refusals(struct select_auto_points *points, const
         goto done;
     struct kernel_subset no = {input->embeddings, refused, refused_count, points->origin};
     struct kernel_subset yes = {input->embeddings, answered, answered_count, points->origin};
-    status = select_status_of(kernel_density(job->team, &points->points, &no, points->scale, against));
+    status = select_status_of(kernel_density(job->team, &points->points, &no, (float)vote_scale * points->scale, against));
     if (status == SELECT_OK)
-        status = select_status_of(kernel_density(job->team, &points->points, &yes, points->scale, in_favor));
+        status =
+            select_status_of(kernel_density(job->team, &points->points, &yes, (float)vote_scale * points->scale, in_favor));
     for (size_t i = 0; status == SELECT_OK && i < count; i++)
         points->weight[i] *= (VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]);
 done:
