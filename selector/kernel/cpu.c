@@ -1,12 +1,22 @@
 #include "selector/kernel/cpu.h"
 
 #include "selector/kernel/blis.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 
 static bool has_avx2;
 
 #if defined(__x86_64__)
+
+/* AVX2 and, which every processor with it has, the binary16 conversions. */
+static bool cpu_avx2(void)
+{
+    unsigned eax, ebx, ecx = 0, edx;
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+}
 
 /*
  * The BLIS architecture for this processor, or -1 to let BLIS choose. The skx kernels hold instructions that AMD's processors
@@ -31,7 +41,7 @@ static int blis_arch(void)
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
-    has_avx2 = __builtin_cpu_supports("avx2") != 0;
+    has_avx2 = cpu_avx2();
     int arch = blis_arch();
     if (arch < 0 || getenv("BLIS_ARCH_TYPE") != NULL)
         return;
@@ -53,7 +63,7 @@ bool kernel_cpu_avx2(void)
 void kernel_cpu_plain(bool plain)
 {
 #if defined(__x86_64__)
-    has_avx2 = !plain && __builtin_cpu_supports("avx2") != 0;
+    has_avx2 = !plain && cpu_avx2();
 #else
     (void)plain;
 #endif

@@ -5,11 +5,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
-enum {
-    ROWS_TILE = 2048,
-    NARROW = 16, /* rows shorter than this are quicker one number at a time */
-};
+enum { ROWS_TILE = 2048 };
 
 struct score {
     float first;
@@ -20,14 +20,13 @@ struct score {
 
 /* --- one row ------------------------------------------------------------------------------------------------------------ */
 
-KERNEL_INLINE void top2_narrow(const char *row, size_t width, struct score *score)
+static void top2_plain(const float *row, size_t width, struct score *score)
 {
     float first = -INFINITY;
     float second = -INFINITY;
     int32_t predicted = 0;
     for (size_t j = 0; j < width; j++) {
-        float p;
-        memcpy(&p, row + j * sizeof p, sizeof p);
+        float p = row[j];
         float lower = p < first ? p : first;
         second = lower > second ? lower : second;
         predicted = p > first ? (int32_t)j : predicted;
@@ -36,75 +35,121 @@ KERNEL_INLINE void top2_narrow(const char *row, size_t width, struct score *scor
     *score = (struct score){.first = first, .second = second, .predicted = predicted};
 }
 
-/* Where `value` first stands in the row; it does. */
-KERNEL_INLINE int32_t find(const char *row, size_t width, float value)
+#if defined(__x86_64__)
+
+#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2,f16c")))
+
+AVX2_INLINE __m256 load_whole(const char *from, enum kernel_dtype dtype)
 {
+    if (dtype == KERNEL_F16)
+        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
+    return _mm256_loadu_ps((const float *)(const void *)from);
+}
+
+/* The last `rest` < 8 elements of a row, -inf in the lanes before them; *first is the place that lane 0 stands for. */
+AVX2_INLINE __m256 load_rest(const char *row, size_t width, enum kernel_dtype dtype, size_t rest, int32_t *first)
+{
+    static const int32_t masks[2 * KERNEL_LANES] = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1};
+    size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
+    char copy[KERNEL_LANES * sizeof(float)] = {0};
+    const char *from = row + (width - rest) * bytes - (KERNEL_LANES - rest) * bytes;
+    if (width < KERNEL_LANES) {
+        memcpy(copy + (KERNEL_LANES - rest) * bytes, row, rest * bytes);
+        from = copy;
+    }
+    *first = (int32_t)width - KERNEL_LANES;
+    __m256 mask = _mm256_loadu_ps((const float *)(const void *)(masks + rest));
+    return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), load_whole(from, dtype), mask);
+}
+
+AVX2_INLINE float max_lane(__m256 v)
+{
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    m = _mm_max_ss(m, _mm_movehdup_ps(m));
+    return _mm_cvtss_f32(m);
+}
+
+AVX2_INLINE int32_t min_lane(__m256i v)
+{
+    __m128i m = _mm_min_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+    return _mm_cvtsi128_si32(m);
+}
+
+/* What each lane knows of its classes: the largest, its first place, the second largest. */
+struct lanes {
+    __m256 first;
+    __m256 second;
+    __m256i place;
+};
+
+AVX2_INLINE void lanes_join(struct lanes *lanes, __m256 v, __m256i at)
+{
+    __m256 above = _mm256_cmp_ps(v, lanes->first, _CMP_GT_OQ);
+    lanes->second = _mm256_max_ps(lanes->second, _mm256_min_ps(v, lanes->first));
+    lanes->first = _mm256_max_ps(v, lanes->first);
+    lanes->place = _mm256_blendv_epi8(lanes->place, at, _mm256_castps_si256(above));
+}
+
+AVX2_INLINE void top2_avx2(const char *row, size_t width, enum kernel_dtype dtype, struct score *score)
+{
+    const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
+    const __m256i step = _mm256_set1_epi32(KERNEL_LANES);
+    const __m256i none = _mm256_set1_epi32(INT32_MAX);
+    const __m256i count = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256 least = _mm256_set1_ps(-INFINITY);
+    struct lanes lanes = {least, least, none};
+    __m256i at = count;
     size_t j = 0;
     for (; j + KERNEL_LANES <= width; j += KERNEL_LANES) {
-        kernel_f8 v;
-        memcpy(&v, row + j * sizeof value, sizeof v);
-        kernel_i8 equal = v == value;
-        uint64_t half[4];
-        memcpy(half, &equal, sizeof half);
-        if ((half[0] | half[1]) | (half[2] | half[3]))
-            break;
+        lanes_join(&lanes, load_whole(row + j * bytes, dtype), at);
+        at = _mm256_add_epi32(at, step);
     }
-    for (; j + 1 < width; j++) {
-        float p;
-        memcpy(&p, row + j * sizeof p, sizeof p);
-        if (p >= value)
-            break;
+    if (j < width) {
+        int32_t start;
+        __m256 rest = load_rest(row, width, dtype, width - j, &start);
+        lanes_join(&lanes, rest, _mm256_add_epi32(count, _mm256_set1_epi32(start)));
     }
-    return (int32_t)j;
+    __m256 first = lanes.first;
+    __m256i place = lanes.place;
+    float most = max_lane(first);
+    __m256i unequal = _mm256_castps_si256(_mm256_cmp_ps(first, _mm256_set1_ps(most), _CMP_NEQ_OQ));
+    int32_t predicted = min_lane(_mm256_blendv_epi8(place, none, unequal));
+    /* The lane of the winner gives its second, every other lane its first. */
+    __m256 winner = _mm256_castsi256_ps(_mm256_cmpeq_epi32(place, _mm256_set1_epi32(predicted)));
+    *score = (struct score){
+        .first = most, .second = max_lane(_mm256_blendv_ps(first, lanes.second, winner)), .predicted = predicted};
 }
 
-KERNEL_INLINE void top2_wide(const char *row, size_t width, struct score *score)
+__attribute__((target("avx2,f16c"))) static void top2_row_avx2(const float *row, size_t width, struct score *score)
 {
-    kernel_f8 first, second, v, lower;
-    memcpy(&first, row, sizeof first);
-    second = first - first - INFINITY;
-    size_t j = KERNEL_LANES;
-    for (; j + KERNEL_LANES <= width; j += KERNEL_LANES) {
-        memcpy(&v, row + j * sizeof(float), sizeof v);
-        kernel_min8(&v, &first, &lower);
-        kernel_max8(&lower, &second, &second);
-        kernel_max8(&v, &first, &first);
-    }
-    float lanes[2][KERNEL_LANES];
-    memcpy(lanes[0], &first, sizeof lanes[0]);
-    memcpy(lanes[1], &second, sizeof lanes[1]);
-    float most = lanes[0][0];
-    float next = lanes[1][0];
-    for (size_t i = 1; i < KERNEL_LANES; i++) {
-        float low = lanes[0][i] < most ? lanes[0][i] : most;
-        next = low > next ? low : next;
-        next = lanes[1][i] > next ? lanes[1][i] : next;
-        most = lanes[0][i] > most ? lanes[0][i] : most;
-    }
-    for (; j < width; j++) {
-        float p;
-        memcpy(&p, row + j * sizeof p, sizeof p);
-        float low = p < most ? p : most;
-        next = low > next ? low : next;
-        most = p > most ? p : most;
-    }
-    *score = (struct score){.first = most, .second = next, .predicted = find(row, width, most)};
+    top2_avx2((const char *)row, width, KERNEL_F32, score);
 }
 
-/* -sum p ln p; what is not above 0 adds nothing. */
-KERNEL_INLINE float entropy(const char *row, size_t width)
+#endif
+
+/* Adds p ln p to the running sum; what is not above 0 adds nothing. */
+KERNEL_INLINE void entropy_term(const kernel_f8 *p, kernel_f8 *sum)
+{
+    kernel_f8 zero = {0};
+    kernel_f8 l = *p;
+    kernel_log8(&l);
+    kernel_f8 term = *p * l;
+    kernel_i8 positive = *p > zero;
+    term = (kernel_f8)(positive & (kernel_i8)term);
+    *sum = *sum - term;
+}
+
+/* The row is followed by zeros to a whole number of vectors. */
+KERNEL_INLINE float entropy(const float *row, size_t width)
 {
     kernel_f8 sum = {0};
-    kernel_f8 zero = {0};
+    kernel_f8 p;
     for (size_t j = 0; j < width; j += KERNEL_LANES) {
-        kernel_f8 p = {0};
-        memcpy(&p, row + j * sizeof(float), (width - j < KERNEL_LANES ? width - j : KERNEL_LANES) * sizeof(float));
-        kernel_f8 l = p;
-        kernel_log8(&l);
-        kernel_f8 term = p * l;
-        kernel_i8 positive = p > zero;
-        kernel_select8(&positive, &term, &zero, &term);
-        sum = sum - term;
+        kernel_load8(row + j, &p);
+        entropy_term(&p, &sum);
     }
     float total = kernel_sum8(&sum);
     return total > 0 ? total : 0;
@@ -140,7 +185,7 @@ static void put(const struct kernel_scores *out, size_t i, const struct score *s
 
 static const struct score absent = {.predicted = -1};
 
-/* p^power, normalised; the row is in `buffer`, with room to a whole number of vectors. */
+/* p^power, normalised; the row is followed by zeros to a whole number of vectors. */
 KERNEL_INLINE void temper(float *buffer, size_t width, float power)
 {
     kernel_f8 zero = {0};
@@ -149,8 +194,6 @@ KERNEL_INLINE void temper(float *buffer, size_t width, float power)
         most = buffer[j] > most ? buffer[j] : most;
     if (!(most > 0))
         return;
-    for (size_t j = width; j % KERNEL_LANES != 0; j++)
-        buffer[j] = 0;
     float total = 0;
     for (size_t j = 0; j < width; j += KERNEL_LANES) {
         kernel_f8 p, v;
@@ -169,35 +212,80 @@ KERNEL_INLINE void temper(float *buffer, size_t width, float power)
         buffer[j] /= total;
 }
 
-KERNEL_INLINE void run_scores_body(const struct run *run)
+KERNEL_INLINE bool run_has(const struct run *run, size_t within)
 {
+    return run->present == NULL || (run->present[within / 8] >> (within % 8) & 1);
+}
+
+typedef void top2_fn(const float *row, size_t width, struct score *score);
+
+/* Any case: each row is made plain floats first. */
+KERNEL_INLINE void run_any_body(const struct run *run, top2_fn *top2)
+{
+    memset(run->buffer + run->width, 0, KERNEL_LANES * sizeof *run->buffer);
     for (size_t i = 0; i < run->count; i++) {
         size_t within = run->within + i;
-        if (run->present != NULL && !(run->present[within / 8] >> (within % 8) & 1)) {
+        if (!run_has(run, within)) {
             put(run->out, run->row + i, &absent);
             continue;
         }
-        const char *row = run->base + within * run->row_bytes;
-        bool tempered = run->power < 1 || run->power > 1;
-        if (run->dtype != KERNEL_F32 || tempered) {
-            kernel_widen(row, run->dtype, run->width, run->buffer);
-            if (tempered)
-                temper(run->buffer, run->width, run->power);
-            row = (const char *)run->buffer;
-        }
+        kernel_widen(run->base + within * run->row_bytes, run->dtype, run->width, run->buffer);
+        if (run->power < 1 || run->power > 1)
+            temper(run->buffer, run->width, run->power);
         struct score score;
-        if (run->width < NARROW)
-            top2_narrow(row, run->width, &score);
-        else
-            top2_wide(row, run->width, &score);
+        top2(run->buffer, run->width, &score);
         score.second = score.second > 0 ? score.second : 0;
         if (run->out->entropy != NULL)
-            score.entropy = entropy(row, run->width);
+            score.entropy = entropy(run->buffer, run->width);
         put(run->out, run->row + i, &score);
     }
 }
 
-KERNEL_VARIANTS(run_scores, (const struct run *run), (run))
+KERNEL_VARIANTS(run_any, (const struct run *run, top2_fn *top2), (run, top2))
+
+#if defined(__x86_64__)
+
+/* The common case, straight from memory: no entropy, no temperature. */
+AVX2_INLINE void run_direct(const struct run *run, enum kernel_dtype dtype)
+{
+    const struct kernel_scores *out = run->out;
+    for (size_t i = 0; i < run->count; i++) {
+        size_t within = run->within + i;
+        struct score score = absent;
+        if (run_has(run, within)) {
+            top2_avx2(run->base + within * run->row_bytes, run->width, dtype, &score);
+            score.second = score.second > 0 ? score.second : 0;
+        }
+        put(out, run->row + i, &score);
+    }
+}
+
+__attribute__((target("avx2,f16c"))) static void run_direct_f32(const struct run *run)
+{
+    run_direct(run, KERNEL_F32);
+}
+
+__attribute__((target("avx2,f16c"))) static void run_direct_f16(const struct run *run)
+{
+    run_direct(run, KERNEL_F16);
+}
+
+#endif
+
+static void run_scores(const struct run *run)
+{
+#if defined(__x86_64__)
+    bool direct = run->out->entropy == NULL && !(run->power < 1 || run->power > 1);
+    if (kernel_cpu_avx2() && direct && run->dtype == KERNEL_F16)
+        run_direct_f16(run);
+    else if (kernel_cpu_avx2() && direct)
+        run_direct_f32(run);
+    else
+        run_any(run, kernel_cpu_avx2() ? top2_row_avx2 : top2_plain);
+#else
+    run_any(run, top2_plain);
+#endif
+}
 
 struct pass {
     const struct kernel_rows *rows;

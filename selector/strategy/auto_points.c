@@ -22,6 +22,7 @@ enum {
 
 static const double isolation_deviations = 3.0;
 static const double vote_scale = 1.0;
+static const double vote_power = 1.0;
 static const double scale_factor = 1.0;
 
 static bool embedded(const struct select_job *job, size_t slot)
@@ -278,7 +279,7 @@ static enum select_status heed_refusals(struct select_auto_points *points, const
         status =
             select_status_of(kernel_density(job->team, &points->points, &yes, (float)vote_scale * points->scale, in_favor));
     for (size_t i = 0; status == SELECT_OK && i < count; i++)
-        points->weight[i] *= (VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]);
+        points->weight[i] *= powf((VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]), (float)vote_power);
 done:
     free(refused);
     free(answered);
