@@ -52,7 +52,7 @@ static bool take(struct applying *applying, struct project *project, const struc
 static bool select_current(struct applying *applying, struct project *project, const struct plan *plan, struct selection *selection, struct protocol_error *error)
 {
     const int64_t available = project->counters.available_microusd;
-    const int64_t budget = plan->partial && available < plan->inputs.budget ? available : plan->inputs.budget;
+    const int64_t budget = plan->partial && available < plan->budget ? available : plan->budget;
     *selection = (struct selection){0};
     selection->items = malloc((plan->item_count + 1) * sizeof *selection->items);
     selection->dropped = malloc((plan->item_count + 1) * sizeof *selection->dropped);

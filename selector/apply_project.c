@@ -90,6 +90,9 @@ bool apply_project_set(struct applying *applying, struct request *request, struc
     struct settings settings = project->settings;
     if (!settings_read(&request->fields, applying->change, project, &settings))
         return false;
+    const bool repriced = settings.price_microusd != project->settings.price_microusd ||
+                          memcmp(settings.types, project->settings.types, sizeof settings.types) != 0;
+    project->counters.columns_changed += repriced;
     project->settings = settings;
     project_put_settings(&applying->change->txn, project);
     tell_changed(applying, project, "settings");

@@ -57,6 +57,7 @@ struct plan {
     const struct item *items;    /* [item_count] */
     uint32_t picks;
     uint32_t item_count;
+    int64_t budget; /* micro-dollars that the whole batch may cost; INT64_MAX: no bound */
     bool partial;
     bool recorded; /* inputs are worth recording: false for the caller's own list */
     struct select_stats stats;

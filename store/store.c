@@ -22,12 +22,18 @@ static const char *const vectors_tables[VECTORS_TABLE_COUNT] = {
 
 enum { PATH_SIZE = 512 };
 
-static bool make_folder(const char *path, char *problem, size_t problem_size)
+bool store_make_folder(const char *path, char *problem, size_t problem_size)
 {
     if (mkdir(path, 0750) == 0 || errno == EEXIST)
         return true;
     snprintf(problem, problem_size, "can't create %s: %s", path, strerror(errno));
     return false;
+}
+
+bool store_exists(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0;
 }
 
 /* Two daemons on one store would both be its only writer. The lock goes with the process, however it ends. */
@@ -47,7 +53,7 @@ static bool open_one(struct database *database, const char *folder, const char *
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (!read_only && !make_folder(path, problem, problem_size))
+    if (!read_only && !store_make_folder(path, problem, problem_size))
         return false;
     int lmdb_error;
     if (database_open(database, path, tables, count, map_bytes, read_only, &lmdb_error) == DATABASE_OK)
@@ -87,7 +93,7 @@ bool store_open(struct store *store, const struct store_options *options, char *
         return false;
     }
     snprintf(store->folder, sizeof store->folder, "%s", options->folder);
-    if (!options->read_only && (!make_folder(store->folder, problem, problem_size) || !take_lock(store, problem, problem_size)))
+    if (!options->read_only && (!store_make_folder(store->folder, problem, problem_size) || !take_lock(store, problem, problem_size)))
         goto failed;
     if (!open_one(&store->state, store->folder, "state", state_tables, STATE_TABLE_COUNT, options->state_map_bytes, options->read_only, problem,
             problem_size))
@@ -116,7 +122,7 @@ static bool copy_one(struct database *database, const char *folder, const char *
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (!make_folder(path, problem, problem_size))
+    if (!store_make_folder(path, problem, problem_size))
         return false;
     const enum database_status status = database_copy(database, path);
     if (status == DATABASE_OK)

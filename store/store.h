@@ -78,3 +78,7 @@ void store_close(struct store *store);
 
 /* A consistent pair of copies in `folder`, which is created: state first, so that all it points to is there. */
 bool store_snapshot(struct store *store, const char *folder, char *problem, size_t problem_size);
+
+/* Creates a folder unless it is there. */
+bool store_make_folder(const char *path, char *problem, size_t problem_size);
+bool store_exists(const char *path);
