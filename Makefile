@@ -56,7 +56,7 @@ MANPAGES := $(wildcard docs/man/*)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all deps demo test test-c test-python fuzz bench lint format asan tsan install clean help
+.PHONY: print-flags print-sources print-headers all deps demo test test-c test-python fuzz bench lint format asan tsan install clean help
 
 all: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) $(BUILD)/compile_commands.json ## build everything
 
@@ -101,11 +101,14 @@ $(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
 
+comma := ,
+compile_command = {"directory": "$(CURDIR)"$(comma) "file": "$(1)"$(comma) "command": "$(subst ",\",$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS)) -c $(1)"}
 $(BUILD)/compile_commands.json: $(SOURCES) Makefile
 	@mkdir -p $(@D)
-	@{ echo '['; separator=; for source in $(SOURCES); do \
-	  printf '%s{"directory": "%s", "file": "%s", "command": "$(CC) $(subst ",\\\",$(CPPFLAGS)) $(CFLAGS) -c %s"}' \
-	    "$$separator" "$(CURDIR)" "$$source" "$$source"; separator=$$(printf ',\n_'); separator=$${separator%_}; done; echo ']'; } > $@
+	$(file >$@,[)
+	$(foreach source,$(SOURCES),$(file >>$@,$(call compile_command,$(source))$(if $(filter-out $(lastword $(SOURCES)),$(source)),$(comma))))
+	$(file >>$@,])
+	@:
 
 # --- checks -----------------------------------------------------------------------------------------------------------------
 
@@ -142,6 +145,17 @@ bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in 
 demo: $(DEPS_DONE) ## the whole job on real images: auto against random, equal money (SEEDS=5 repeats it)
 	$(MAKE) all
 	$(VENV)/bin/python examples/demo/demo.py --build $(BUILD) --seeds $(SEEDS)
+
+# For deps/lint: how a source is compiled, and what there is.
+print-flags:
+	$(info $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS))
+	@:
+print-sources:
+	$(info $(SOURCES) $(wildcard test/fuzz/*.c))
+	@:
+print-headers:
+	$(info $(HEADERS))
+	@:
 
 lint: $(DEPS_DONE) ## warnings as errors with gcc and clang, clang-tidy, ruff, mypy, shellcheck, man pages
 	deps/lint $(BUILD)

@@ -216,8 +216,8 @@ static void pause_some(struct curated *client, int64_t pause_ms)
     nanosleep(&pause, NULL);
 }
 
-static void tell_timed_out(
-    const struct curated *client, const struct outgoing *outgoing, enum outcome last, int64_t waited_ms, struct curated_error *error)
+static void tell_timed_out(const struct curated *client, const struct outgoing *outgoing, enum outcome last, int64_t waited_ms,
+    struct curated_error *error)
 {
     if (last == OUTCOME_UNCONNECTED)
         client_fail(error, CURATED_TIMED_OUT, "", "", "nothing accepts connections at %s (waited %lld ms)", client->requests,

@@ -16,7 +16,7 @@ _curatectl_options()
 _curatectl()
 {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local word skip= command=
+    local word skip="" command=""
     local -i at
     COMPREPLY=()
 

@@ -64,8 +64,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static bool open_client(struct context *context)
 {
     struct curated_error error;
-    const struct curated_options options = {
-        .requests = context->requests, .events = context->events, .timeout_ms = context->timeout_ms, .connect_ms = context->timeout_ms > 0 ? context->timeout_ms : CONNECT_MS};
+    const struct curated_options options = {.requests = context->requests,
+        .events = context->events,
+        .timeout_ms = context->timeout_ms,
+        .connect_ms = context->timeout_ms > 0 ? context->timeout_ms : CONNECT_MS};
     context->client = curated_open(&options, &error);
     if (!context->client)
         report_error(context, &error);
