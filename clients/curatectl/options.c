@@ -47,7 +47,7 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 const struct argp options_common = {.options = common_options, .parser = parse_common};
 
 /* Reads one value; what it should have been, or NULL where it is fine. */
-static const char *read_value(enum parameter_kind kind, const char *text, struct value *value)
+static const char *read_value(enum parameter_kind kind, const char *text, struct given *value)
 {
     char *end;
     value->text = text;
