@@ -17,6 +17,7 @@ from .errors import (
     Timeout,
     TooLarge,
 )
+from .local import LocalDaemon
 from .selection import BatchItem, Selection
 from .training import LabelPage
 from .working import WorkItem
@@ -35,6 +36,7 @@ __all__ = [
     "InternalError",
     "LabelPage",
     "LeaseLost",
+    "LocalDaemon",
     "NotFound",
     "ReadOnly",
     "Selection",

@@ -73,7 +73,7 @@ def _cut(value: Any, start: int, stop: int) -> Any:
 def requests(
     session: Session, op: str, columns: Columns, keys: Sequence[str] | None, slots: NDArray[Any] | None, **fields: Any
 ) -> Iterator[Request]:
-    """Yield the requests that push `columns`. Rows are named by `keys` or `slots`; with neither they are slots 0, 1, 2 and on."""
+    """Yield the requests that push `columns`. Rows are named by `keys`, by `slots`, or are slots 0, 1, 2 and on."""
     rows = row_count(columns)
     step = rows_per_request(columns)
     for start in range(0, rows, step):
