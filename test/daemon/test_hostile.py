@@ -77,7 +77,7 @@ def test_sample_key_not_utf8(raw, client, project):
     assert client.status()["samples"] == 0
 
 
-def test_lies_cost_no_memory(raw, own_daemon):
+def test_lies_cost_no_memory(own_daemon):
     raw = Raw(own_daemon.requests)
     before = memory_kb(own_daemon.pid)
     for payload in list(HOSTILE.values()) * 20:
