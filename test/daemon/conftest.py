@@ -1,7 +1,7 @@
 """Fixtures: a real daemon on free ports with a store of its own, and clients of it.
 
-Whatever a test does, at its end VERIFY must find nothing and the daemon must still be the same process; when the daemon is stopped, its
-exit status must be 0.
+Whatever a test does, at its end VERIFY must find nothing and the daemon must still live; when it is stopped, its exit
+status must be 0.
 """
 
 from __future__ import annotations

@@ -57,7 +57,12 @@ def test_reserve_charge_release(client):
     assert first.submit("cat")["charged_microusd"] == 2_000_000
     assert second.none_of_these()["charged_microusd"] == 2_000_000
     assert third.submit("dog")["charged_microusd"] == 100_000
-    assert projects.money_adds_up(client) == {"granted": 10_000_000, "available": 5_800_000, "reserved": 100_000, "spent": 4_100_000}
+    assert projects.money_adds_up(client) == {
+        "granted": 10_000_000,
+        "available": 5_800_000,
+        "reserved": 100_000,
+        "spent": 4_100_000,
+    }
     client.cancel_batch(batch.batch)
     assert projects.money_adds_up(client) == {"granted": 10_000_000, "available": 5_900_000, "reserved": 0, "spent": 4_100_000}
     kinds = [entry["kind"] for entry in client.ledger()]

@@ -25,7 +25,12 @@ def test_two_rounds(client):
         client.evaluate(version, metrics={"accuracy": 0.5 + version / 10}, trained_on=len(keys))
     budget = client.budget()
     assert budget["spent_usd"] == 1.0 and budget["available_usd"] == 1.5
-    assert (budget["labels_received"], budget["labels_paid"], budget["labels_accepted"], budget["labels_effective"]) == (10, 10, 10, 10)
+    assert (budget["labels_received"], budget["labels_paid"], budget["labels_accepted"], budget["labels_effective"]) == (
+        10,
+        10,
+        10,
+        10,
+    )
     assert [entry["metrics"]["accuracy"] for entry in budget["rounds"]] == pytest.approx([0.6, 0.7])
     status = client.status()
     assert status["states"]["labeled"] == 10 and status["states"]["pool"] == 20
@@ -144,7 +149,7 @@ def test_imported_labels(client):
     labeled, labels, _ = client.labels()
     assert dict(zip(labeled, labels, strict=True)) == {"k0": "cat", "k1": "owl"}
     assert client.status()["states"]["labeled"] == 2 and client.budget()["spent_usd"] == 0
-    assert "k0" not in client.next_batch(count=4).keys  # noqa: SIM118 - a list of keys
+    assert "k0" not in client.next_batch(count=4).keys
 
 
 def test_answers_that_disagree_share_the_weight(client):
