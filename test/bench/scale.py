@@ -67,15 +67,17 @@ def run(program: Path, folder: Path, recorder: Recorder, quick: bool) -> None:
     small, large = measure(program, folder, few), measure(program, folder, many)
     for name in ("status", "lease"):
         recorder.emit(
-            f"{name}-latency-at-scale", f"{many}-samples-top{K}", median(large[name]), f"{few}-samples", median(small[name]),
+            f"{name}-latency-at-scale", f"{many}-samples-top{K}", median(large[name]),
+            f"{few}-samples", median(small[name]),
             **percentiles(large[name]),
         )  # fmt: skip
     recorder.emit(
         "margin-batch-at-scale", f"{many}-samples-top{K}-count-1000", large["commit_s"], f"{few}-samples", small["commit_s"]
     )
     recorder.emit(
-        "load-at-scale", f"register-and-push-{many}-top{K}", large["register_s"] + large["push_s"], f"{few}-samples",
-        small["register_s"] + small["push_s"], register_per_s=many / large["register_s"], push_rows_per_s=many / large["push_s"],
+        "load-at-scale", f"register-and-push-{many}-top{K}", large["register_s"] + large["push_s"],
+        f"{few}-samples", small["register_s"] + small["push_s"],
+        register_per_s=many / large["register_s"], push_rows_per_s=many / large["push_s"],
     )  # fmt: skip
     recorder.emit(
         "memory-at-scale", f"{many}-samples-top{K}", 0.0, f"{few}-samples", None,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from .errors import Timeout, from_reply
 from .wire import IdSource, Request, decode, encode
@@ -18,8 +17,12 @@ from .wire import IdSource, Request, decode, encode
 # noticed at once, so this is a last resort; selections of large pools take seconds.
 RESEND_S = 20.0
 BUSY_FIRST_S, BUSY_LONGEST_S = 0.02, 1.0
+# A connection that breaks again and again is not hammered.
+BREAK_FIRST_S, BREAK_LONGEST_S = 0.02, 1.0
 # From this size a frame is handed to ZeroMQ without a copy.
 ZERO_COPY_BYTES = 65_536
+
+BROKEN = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 Reply = dict[str, Any]
 
@@ -58,6 +61,7 @@ class Connection:
         self.timeout = timeout
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
+        self._breaks = 0
 
     def close(self) -> None:
         """Close the socket. The next request opens it again."""
@@ -132,7 +136,7 @@ class Connection:
             # A peer whose machine vanished is found out by silence.
             socket.heartbeat_ivl = 5_000
             socket.heartbeat_timeout = 30_000
-            self._monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+            self._monitor = socket.get_monitor_socket(BROKEN)
             socket.connect(self.address)
             self._socket = socket
         return self._socket
@@ -163,6 +167,7 @@ class Connection:
             wake = min(wake, min(paused)[0])
         ready = dict(poller.poll(max(0, int((wake - now) * 1000) + 1)))
         if socket in ready:
+            self._breaks = 0
             return list(_available(socket))
         now = time.monotonic()
         for entry in underway.values():
@@ -170,8 +175,8 @@ class Connection:
                 self.close()
                 raise Timeout(f"no answer to {entry.request.op} from {self.address}")
         if self._monitor in ready:
-            while self._monitor.poll(0):
-                recv_monitor_message(self._monitor)
+            time.sleep(min(BREAK_LONGEST_S, BREAK_FIRST_S * 2**self._breaks))
+            self._breaks += 1
             self._send_all_again(underway, paused)
         elif any(now >= entry.resend_at for entry in underway.values()):
             self._send_all_again(underway, paused)

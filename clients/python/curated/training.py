@@ -16,7 +16,9 @@ from .wire import MAX_SAMPLES_PER_REQUEST, floats, little_endian, samples_field,
 
 DEFAULT_SPACE = "default"
 _USD_SETTINGS = ("price", "budget_low")
-_SAMPLES_PER_PUT = 50_000
+# With URIs of full length these make requests of about 13 and 23 MB.
+_KEYS_PER_PUT = 50_000
+_SAMPLES_PER_PUT = 10_000
 _LABELS_PER_PAGE = 100_000
 
 
@@ -119,14 +121,14 @@ class Training:
         for name, column in columns.items():
             if len(column) != len(keys):
                 raise ValueError(f"{name} has {len(column)} entries for {len(keys)} keys")
-        starts = range(0, len(keys), _SAMPLES_PER_PUT)
+        step = _SAMPLES_PER_PUT if columns else _KEYS_PER_PUT
         requests = (
             self.session.encode(
                 "SAMPLE.PUT",
-                keys=keys[start : start + _SAMPLES_PER_PUT],
-                **{name: _part(column, start) for name, column in columns.items()},
+                keys=keys[start : start + step],
+                **{name: _part(column[start : start + step]) for name, column in columns.items()},
             )
-            for start in starts
+            for start in range(0, len(keys), step)
         )
         slots = [reply["slots"] for reply in self.session.connection.pipeline(requests, window=2)]
         return np.concatenate(slots) if slots else np.empty(0, dtype=np.uint32)
@@ -349,8 +351,7 @@ class Training:
         return keys, chosen, np.array(weights)
 
 
-def _part(column: Any, start: int) -> Any:
-    part = column[start : start + _SAMPLES_PER_PUT]
+def _part(part: Any) -> Any:
     return part if isinstance(part, np.ndarray) and part.dtype.kind == "i" else [_plain(item) for item in part]
 
 
