@@ -175,7 +175,7 @@ class Connection:
                 self.close()
                 raise Timeout(f"no answer to {entry.request.op} from {self.address}")
         if self._monitor in ready:
-            time.sleep(min(BREAK_LONGEST_S, BREAK_FIRST_S * 2**self._breaks))
+            time.sleep(min(BREAK_LONGEST_S, BREAK_FIRST_S * 2 ** min(self._breaks, 10)))
             self._breaks += 1
             self._send_all_again(underway, paused)
         elif any(now >= entry.resend_at for entry in underway.values()):
@@ -195,7 +195,7 @@ class Connection:
 
     def _pause(self, entry: _Underway, paused: list[tuple[float, str]]) -> bool:
         """Put a request that met ``busy`` back for a while. False when its time would be over by then."""
-        pause = min(BUSY_LONGEST_S, BUSY_FIRST_S * 2**entry.pauses) * random.uniform(0.5, 1.0)
+        pause = min(BUSY_LONGEST_S, BUSY_FIRST_S * 2 ** min(entry.pauses, 10)) * random.uniform(0.5, 1.0)
         entry.pauses += 1
         at = time.monotonic() + pause
         if at >= entry.deadline:
