@@ -29,6 +29,7 @@ struct request {
     msgpack_object_map map;
     struct reader fields; /* of the whole map; its error is `error` below */
     struct protocol_error error;
+    bool keep_effects; /* set with an error: what was written is meant to stay (a late answer is refused, and kept) */
 };
 
 /*

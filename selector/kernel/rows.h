@@ -19,18 +19,19 @@ enum kernel_dtype {
  * must outlive it. Any number of threads may read one view. Values are finite: whoever builds the view has checked that.
  */
 struct kernel_rows {
-    size_t count;                  /* rows, absent ones included */
-    size_t width;                  /* elements in a row */
-    size_t row_bytes;              /* distance from one row to the next, in bytes */
-    enum kernel_dtype dtype;       /* of every element */
-    size_t rows_per_block;         /* > 0 */
-    const void *const *blocks;     /* one pointer a block; NULL: all rows of the block are absent; no alignment is promised */
-    const uint8_t *const *present; /* a bitmap a block (bit r of byte r / 8), or NULL: every row of a non-NULL block is present */
+    size_t count;              /* rows, absent ones included */
+    size_t width;              /* elements in a row */
+    size_t row_bytes;          /* distance from one row to the next, in bytes */
+    enum kernel_dtype dtype;   /* of every element */
+    size_t rows_per_block;     /* > 0 */
+    const void *const *blocks; /* one pointer a block; NULL: all rows of the block are absent; no alignment is promised */
+    const uint8_t *const
+        *present; /* a bitmap a block (bit r of byte r / 8), or NULL: every row of a non-NULL block is present */
 };
 
 /* The k most probable classes of each row, in order of falling probability. Both views have the same count and width k. */
 struct kernel_topk {
-    struct kernel_rows probability; /* k elements a row */
+    struct kernel_rows probability;  /* k elements a row */
     const void *const *class_blocks; /* as probability.blocks, but of k uint16_t class indices a row */
-    size_t class_row_bytes;         /* distance from one row of class_blocks to the next, in bytes */
+    size_t class_row_bytes;          /* distance from one row of class_blocks to the next, in bytes */
 };

@@ -1,0 +1,310 @@
+#include "selector/kernel/coverage.h"
+
+#include "selector/kernel/heap.h"
+#include "selector/kernel/simd.h"
+#include "selector/kernel/vector.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    BEGIN_TILE = 64, /* candidates in one matrix product of the first pass */
+    BATCH_MIN = 8,   /* candidates whose kernel values are computed together, doubled while more are wanted */
+    BATCH_MAX = 128,
+    REFERENCE_TILE = 512, /* reference points in one matrix product of a batch */
+};
+
+struct kernel_coverage {
+    struct kernel_team *team;
+    struct kernel_coverage_input input;
+    double *key;       /* [candidates] gain / divisor, an upper bound while old */
+    float *first_gain; /* [candidates] of the first pass */
+    float *gain;       /* [candidates] at `fresh` */
+    uint32_t *fresh;   /* [candidates] number of takes + 1 when gain was computed; 0: an estimate of the first pass */
+    uint8_t *taken;    /* [candidates] */
+    float **kernel;    /* [candidates] values to every reference point, or NULL */
+    struct kernel_heap heap;
+    uint32_t takes;
+    /* Of the pass that is running. */
+    float *scratch;
+    size_t scratch_size;
+    unsigned k;
+    float *nearest;
+    uint32_t batch[BATCH_MAX];
+    size_t batch_count;
+    float *batch_rows; /* [BATCH_MAX x width] */
+    float batch_norm2[BATCH_MAX];
+};
+
+/* sum weight * max(0, kernel - cover), in a fixed order, so that it never rises while cover rises. */
+KERNEL_INLINE void gain_of_body(const float *kernel, const float *cover, const float *weight, size_t count, float *gain)
+{
+    kernel_f8 zero = {0};
+    kernel_f8 sum[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * (size_t)KERNEL_LANES <= count; i += 2 * (size_t)KERNEL_LANES) {
+        for (size_t s = 0; s < 2; s++) {
+            kernel_f8 k, c, w;
+            kernel_load8(kernel + i + s * KERNEL_LANES, &k);
+            kernel_load8(cover + i + s * KERNEL_LANES, &c);
+            kernel_load8(weight + i + s * KERNEL_LANES, &w);
+            k = k - c;
+            kernel_max8(&k, &zero, &k);
+            sum[s] = sum[s] + k * w;
+        }
+    }
+    float rest = 0;
+    for (; i < count; i++)
+        rest += kernel[i] > cover[i] ? (kernel[i] - cover[i]) * weight[i] : 0;
+    kernel_f8 total = sum[0] + sum[1];
+    *gain = kernel_sum8(&total) + rest;
+}
+
+KERNEL_VARIANTS(gain_of, (const float *kernel, const float *cover, const float *weight, size_t count, float *gain),
+    (kernel, cover, weight, count, gain))
+
+struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const struct kernel_coverage_input *input)
+{
+    struct kernel_coverage *coverage = calloc(1, sizeof *coverage);
+    if (coverage == NULL)
+        return NULL;
+    size_t count = input->candidates.count + 1;
+    coverage->team = team;
+    coverage->input = *input;
+    coverage->key = calloc(count, sizeof *coverage->key);
+    coverage->first_gain = calloc(count, sizeof *coverage->first_gain);
+    coverage->gain = calloc(count, sizeof *coverage->gain);
+    coverage->fresh = calloc(count, sizeof *coverage->fresh);
+    coverage->taken = calloc(count, sizeof *coverage->taken);
+    coverage->kernel = calloc(count, sizeof *coverage->kernel);
+    coverage->heap.items = calloc(count, sizeof *coverage->heap.items);
+    coverage->heap.keys = coverage->key;
+    size_t width = input->references.width;
+    coverage->batch_rows = malloc((BATCH_MAX * width + 1) * sizeof(float));
+    coverage->scratch_size = BEGIN_TILE * (width + 1 + input->references.count);
+    if (coverage->scratch_size < (size_t)BATCH_MAX * REFERENCE_TILE)
+        coverage->scratch_size = (size_t)BATCH_MAX * REFERENCE_TILE;
+    coverage->scratch = malloc(kernel_team_size(team) * coverage->scratch_size * sizeof(float));
+    if (coverage->key == NULL || coverage->first_gain == NULL || coverage->gain == NULL || coverage->fresh == NULL ||
+        coverage->taken == NULL || coverage->kernel == NULL || coverage->heap.items == NULL || coverage->batch_rows == NULL ||
+        coverage->scratch == NULL)
+        kernel_coverage_free(&coverage);
+    return coverage;
+}
+
+void kernel_coverage_free(struct kernel_coverage **pointer)
+{
+    struct kernel_coverage *coverage = *pointer;
+    if (coverage == NULL)
+        return;
+    for (size_t i = 0; coverage->kernel != NULL && i < coverage->input.candidates.count; i++)
+        free(coverage->kernel[i]);
+    free(coverage->key);
+    free(coverage->first_gain);
+    free(coverage->gain);
+    free(coverage->fresh);
+    free(coverage->taken);
+    free(coverage->kernel);
+    free(coverage->heap.items);
+    free(coverage->batch_rows);
+    free(coverage->scratch);
+    free(coverage);
+    *pointer = NULL;
+}
+
+static double divided(const struct kernel_coverage *coverage, uint32_t index, double gain)
+{
+    return coverage->input.divisor != NULL ? gain / coverage->input.divisor[index] : gain;
+}
+
+static bool has_row(const struct kernel_coverage *coverage, uint32_t index)
+{
+    return kernel_row(coverage->input.candidates.rows, coverage->input.candidates.slots[index]) != NULL;
+}
+
+/* --- the first pass ----------------------------------------------------------------------------------------------------- */
+
+/* The k-th smallest of the distances, the candidate's own reference point left out. */
+static float kth_nearest(const struct kernel_coverage *coverage, uint32_t slot, const float *distances)
+{
+    float smallest[KERNEL_NEIGHBORS_MAX];
+    unsigned k = coverage->k;
+    for (unsigned j = 0; j < k; j++)
+        smallest[j] = INFINITY;
+    for (size_t r = 0; r < coverage->input.references.count; r++) {
+        float d = distances[r];
+        if (!(d < smallest[k - 1]) || coverage->input.reference_slots[r] == slot)
+            continue;
+        unsigned at = k - 1;
+        for (; at > 0 && d < smallest[at - 1]; at--)
+            smallest[at] = smallest[at - 1];
+        smallest[at] = d;
+    }
+    return smallest[k - 1];
+}
+
+static void begin_tile(void *context, size_t tile, unsigned worker)
+{
+    struct kernel_coverage *coverage = context;
+    const struct kernel_coverage_input *input = &coverage->input;
+    const struct kernel_subset *candidates = &input->candidates;
+    size_t width = input->references.width;
+    size_t references = input->references.count;
+    size_t from = tile * BEGIN_TILE;
+    size_t count = candidates->count - from < BEGIN_TILE ? candidates->count - from : BEGIN_TILE;
+    float *rows = coverage->scratch + worker * coverage->scratch_size;
+    float *norm2 = rows + BEGIN_TILE * width;
+    float *values = norm2 + BEGIN_TILE;
+    kernel_gather(candidates->rows, candidates->slots + from, count, candidates->origin, rows);
+    for (size_t i = 0; i < count; i++)
+        norm2[i] = kernel_norm2(rows + i * width, width);
+    kernel_distances(rows, norm2, count, &input->references, values);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = (uint32_t)(from + i);
+        uint32_t slot = candidates->slots[index];
+        float *row = values + i * references;
+        if (kernel_row(candidates->rows, slot) == NULL) {
+            coverage->nearest[index] = INFINITY;
+            coverage->first_gain[index] = input->alone != NULL ? input->alone[index] : 0;
+            continue;
+        }
+        coverage->nearest[index] = kth_nearest(coverage, slot, row);
+        kernel_similarities(row, references, input->scale);
+        gain_of(row, input->cover, input->weight, references, &coverage->first_gain[index]);
+    }
+}
+
+enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage, unsigned k, float *nearest)
+{
+    coverage->k = k;
+    coverage->nearest = nearest;
+    size_t tiles = (coverage->input.candidates.count + BEGIN_TILE - 1) / BEGIN_TILE;
+    if (!kernel_team_run(coverage->team, tiles, begin_tile, coverage))
+        return KERNEL_STOPPED;
+    kernel_coverage_reset(coverage);
+    return KERNEL_OK;
+}
+
+const float *kernel_coverage_first_gains(const struct kernel_coverage *coverage)
+{
+    return coverage->first_gain;
+}
+
+void kernel_coverage_reset(struct kernel_coverage *coverage)
+{
+    coverage->takes = 0;
+    coverage->heap.count = 0;
+    for (size_t i = 0; i < coverage->input.candidates.count; i++) {
+        coverage->taken[i] = 0;
+        coverage->fresh[i] = 0;
+        coverage->gain[i] = coverage->first_gain[i];
+        /* A product of another shape may round up where the first pass rounded down; the bound leaves room for it. */
+        double bound = has_row(coverage, (uint32_t)i) ? (double)coverage->gain[i] * 1.001 + 1e-12 : (double)coverage->gain[i];
+        coverage->key[i] = divided(coverage, (uint32_t)i, bound);
+    }
+}
+
+/* --- the iteration ------------------------------------------------------------------------------------------------------ */
+
+void kernel_coverage_rewind(struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context)
+{
+    coverage->heap.count = 0;
+    for (size_t i = 0; i < coverage->input.candidates.count; i++) {
+        if (!coverage->taken[i] && (accept == NULL || accept(context, (uint32_t)i)))
+            coverage->heap.items[coverage->heap.count++] = (uint32_t)i;
+    }
+    kernel_heap_build(&coverage->heap);
+}
+
+/* Kernel values of the batch to one tile of reference points. */
+static void batch_tile(void *context, size_t tile, unsigned worker)
+{
+    struct kernel_coverage *coverage = context;
+    const struct kernel_points *references = &coverage->input.references;
+    size_t from = tile * REFERENCE_TILE;
+    size_t count = references->count - from < REFERENCE_TILE ? references->count - from : REFERENCE_TILE;
+    struct kernel_points part = {.values = references->values + from * references->width,
+        .norm2 = references->norm2 + from,
+        .count = count,
+        .width = references->width};
+    float *values = coverage->scratch + worker * coverage->scratch_size;
+    kernel_distances(coverage->batch_rows, coverage->batch_norm2, coverage->batch_count, &part, values);
+    kernel_similarities(values, coverage->batch_count * count, coverage->input.scale);
+    for (size_t i = 0; i < coverage->batch_count; i++)
+        memcpy(coverage->kernel[coverage->batch[i]] + from, values + i * count, count * sizeof *values);
+}
+
+/* Computes the kernel values of up to `size` candidates from the top of the heap that have none yet, and puts them back. */
+static enum kernel_status fill_top(struct kernel_coverage *coverage, size_t size, kernel_accept_fn *accept, void *context)
+{
+    struct kernel_heap *heap = &coverage->heap;
+    size_t width = coverage->input.references.width;
+    enum kernel_status status = KERNEL_OK;
+    coverage->batch_count = 0;
+    while (heap->count > 0 && coverage->batch_count < size) {
+        uint32_t index = heap->items[0];
+        if (coverage->kernel[index] != NULL || !has_row(coverage, index))
+            break;
+        kernel_heap_pop(heap);
+        if (accept == NULL || accept(context, index))
+            coverage->batch[coverage->batch_count++] = index;
+    }
+    for (size_t i = 0; i < coverage->batch_count; i++) {
+        uint32_t index = coverage->batch[i];
+        coverage->kernel[index] = malloc((coverage->input.references.count + 1) * sizeof(float));
+        if (coverage->kernel[index] == NULL)
+            status = KERNEL_NO_MEMORY;
+        kernel_gather(coverage->input.candidates.rows, &coverage->input.candidates.slots[index], 1,
+            coverage->input.candidates.origin, coverage->batch_rows + i * width);
+        coverage->batch_norm2[i] = kernel_norm2(coverage->batch_rows + i * width, width);
+    }
+    size_t tiles = (coverage->input.references.count + REFERENCE_TILE - 1) / REFERENCE_TILE;
+    if (status == KERNEL_OK && !kernel_team_run(coverage->team, tiles, batch_tile, coverage))
+        status = KERNEL_STOPPED;
+    for (size_t i = 0; i < coverage->batch_count; i++)
+        kernel_heap_push(heap, coverage->batch[i]);
+    return status;
+}
+
+enum kernel_status kernel_coverage_next(
+    struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
+{
+    struct kernel_heap *heap = &coverage->heap;
+    const struct kernel_coverage_input *input = &coverage->input;
+    size_t batch = BATCH_MIN;
+    while (heap->count > 0) {
+        uint32_t top = heap->items[0];
+        if (accept != NULL && !accept(context, top)) {
+            kernel_heap_pop(heap);
+            continue;
+        }
+        if (coverage->kernel[top] == NULL && has_row(coverage, top)) {
+            enum kernel_status status = fill_top(coverage, batch, accept, context);
+            if (status != KERNEL_OK)
+                return status;
+            batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;
+            continue;
+        }
+        kernel_heap_pop(heap);
+        if (coverage->kernel[top] == NULL || coverage->fresh[top] == coverage->takes + 1) {
+            *index = top;
+            *gain = (double)coverage->gain[top];
+            return KERNEL_OK;
+        }
+        gain_of(coverage->kernel[top], input->cover, input->weight, input->references.count, &coverage->gain[top]);
+        coverage->fresh[top] = coverage->takes + 1;
+        coverage->key[top] = divided(coverage, top, (double)coverage->gain[top]);
+        kernel_heap_push(heap, top);
+    }
+    return KERNEL_END;
+}
+
+void kernel_coverage_take(struct kernel_coverage *coverage, uint32_t index)
+{
+    coverage->taken[index] = 1;
+    coverage->takes++;
+    const float *kernel = coverage->kernel[index];
+    float *cover = coverage->input.cover;
+    for (size_t r = 0; kernel != NULL && r < coverage->input.references.count; r++)
+        cover[r] = kernel[r] > cover[r] ? kernel[r] : cover[r];
+}

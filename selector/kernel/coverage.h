@@ -1,0 +1,52 @@
+/*
+ * coverage.h - greedy maximisation of a weighted coverage, by gain or by gain per cost, lazily and exactly.
+ *
+ * A set S is worth sum_r weight_r max_{s in S} exp(-|r - s|^2 / scale) over reference points r: facility location, a monotone
+ * submodular function, for which the greedy choice reaches 1 - 1/e of the best set of a size (Nemhauser, Wolsey and Fisher,
+ * 1978). Gains only fall, so an old gain is an upper bound and few candidates are looked at again (Minoux, 1978; Leskovec and
+ * others, "Cost-effective outbreak detection in networks", KDD 2007).
+ */
+#pragma once
+
+#include "selector/kernel/distance.h"
+#include "selector/kernel/kcenter.h"
+
+/* The problem; everything is borrowed until kernel_coverage_free. */
+struct kernel_coverage_input {
+    struct kernel_subset candidates; /* slots rise; a slot may be an absent row: see `alone` */
+    struct kernel_points references; /* in the coordinates of candidates.origin */
+    const uint32_t *reference_slots; /* [references.count] */
+    const float *weight;             /* [references.count] >= 0 */
+    float *cover;                    /* [references.count] 0..1 at the start; raised by every candidate taken */
+    float scale;                     /* > 0 */
+    const float *alone;              /* [candidates.count] gain of a candidate whose row is absent; NULL: 0 */
+    const double *divisor;           /* [candidates.count] > 0, gains are compared over this; NULL: 1 */
+};
+
+struct kernel_coverage;
+
+/* NULL without memory; free with kernel_coverage_free. */
+struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const struct kernel_coverage_input *input);
+void kernel_coverage_free(struct kernel_coverage **coverage);
+
+/*
+ * The gain of every candidate on top of `cover`, once before the iteration. Output: nearest[i], the squared distance to the
+ * k-th nearest reference point (itself left out; INFINITY for an absent row). 1 <= k <= KERNEL_NEIGHBORS_MAX.
+ */
+enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage, unsigned k, float *nearest);
+
+/* [candidates.count] gains of the first pass; owned by `coverage`. */
+const float *kernel_coverage_first_gains(const struct kernel_coverage *coverage);
+
+/* Forgets what was taken, for another iteration. The caller has set `cover` back to what it was at kernel_coverage_begin. */
+void kernel_coverage_reset(struct kernel_coverage *coverage);
+
+/* As kernel_kcenter_rewind. */
+void kernel_coverage_rewind(struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context);
+
+/* The candidate of largest gain / divisor, ties to the lowest index, and its gain. It is out until taken or the next rewind. */
+enum kernel_status kernel_coverage_next(
+    struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain);
+
+/* Covers with candidate `index`, as kernel_coverage_next gave it. It never comes again. */
+void kernel_coverage_take(struct kernel_coverage *coverage, uint32_t index);

@@ -1,0 +1,99 @@
+#include "selector/kernel/vector.h"
+
+#include "selector/kernel/simd.h"
+
+KERNEL_INLINE void widen_half_body(const char *from, size_t width, float *to)
+{
+    size_t i = 0;
+    kernel_f8 v;
+    for (; i + KERNEL_LANES <= width; i += KERNEL_LANES) {
+        kernel_load8_half(from + 2 * i, &v);
+        kernel_store8(to + i, &v);
+    }
+    if (i < width) {
+        uint16_t half[KERNEL_LANES] = {0};
+        float value[KERNEL_LANES];
+        memcpy(half, from + 2 * i, 2 * (width - i));
+        kernel_load8_half(half, &v);
+        kernel_store8(value, &v);
+        memcpy(to + i, value, (width - i) * sizeof *to);
+    }
+}
+
+KERNEL_VARIANTS(widen_half, (const char *from, size_t width, float *to), (from, width, to))
+
+void kernel_widen(const void *from, enum kernel_dtype dtype, size_t width, float *to)
+{
+    if (dtype == KERNEL_F16)
+        widen_half(from, width, to);
+    else
+        memcpy(to, from, width * sizeof *to);
+}
+
+void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t count, const float *origin, float *to)
+{
+    size_t width = rows->width;
+    for (size_t i = 0; i < count; i++, to += width) {
+        const void *row = kernel_row(rows, slots[i]);
+        if (row == NULL) {
+            memset(to, 0, width * sizeof *to);
+            continue;
+        }
+        kernel_widen(row, rows->dtype, width, to);
+        if (origin != NULL) {
+            for (size_t j = 0; j < width; j++)
+                to[j] -= origin[j];
+        }
+    }
+}
+
+/* Sums (a - b)^2, or a^2 where b is NULL, in four running sums of eight lanes. */
+KERNEL_INLINE float squares(const float *a, const float *b, size_t width)
+{
+    kernel_f8 sum[4] = {0};
+    size_t i = 0;
+    for (; i + 4 * (size_t)KERNEL_LANES <= width; i += 4 * (size_t)KERNEL_LANES) {
+        for (size_t s = 0; s < 4; s++) {
+            kernel_f8 x, y = {0};
+            kernel_load8(a + i + s * KERNEL_LANES, &x);
+            if (b != NULL)
+                kernel_load8(b + i + s * KERNEL_LANES, &y);
+            x = x - y;
+            sum[s] = sum[s] + x * x;
+        }
+    }
+    float rest = 0;
+    for (; i < width; i++) {
+        float x = b != NULL ? a[i] - b[i] : a[i];
+        rest += x * x;
+    }
+    kernel_f8 total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    return kernel_sum8(&total) + rest;
+}
+
+KERNEL_INLINE void distance2_body(const float *a, const float *b, size_t width, float *sum)
+{
+    *sum = squares(a, b, width);
+}
+
+KERNEL_INLINE void norm2_body(const float *a, size_t width, float *sum)
+{
+    *sum = squares(a, NULL, width);
+}
+
+KERNEL_VARIANTS(distance2, (const float *a, const float *b, size_t width, float *sum), (a, b, width, sum))
+KERNEL_VARIANTS(norm2, (const float *a, size_t width, float *sum), (a, width, sum))
+
+float kernel_norm2(const float *a, size_t width)
+{
+    float sum;
+    norm2(a, width, &sum);
+    return sum;
+}
+
+float kernel_distance2(const float *a, const float *b, size_t width)
+{
+    float sum;
+    distance2(a, b, width, &sum);
+    return sum;
+}

@@ -1,0 +1,390 @@
+/*
+ * auto_points.c - reference points, their weights, the scale of the kernel, and which candidates are looked at.
+ */
+#include "selector/kernel/random.h"
+#include "selector/kernel/sort.h"
+#include "selector/kernel/vector.h"
+#include "selector/strategy/auto.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    REFERENCES_DEFAULT = 3000,
+    CANDIDATES_DEFAULT = 16384,
+    SCALE_QUERIES = 512, /* points whose neighbours set the scale: its error is then some percent */
+    SCALE_SET = 16384,   /* points among which the 20th neighbour is looked for */
+    SCALE_NEIGHBOR = 20,
+    SCALE_LABELS = 20, /* labels from which on their own spacing sets the scale */
+    VOTES_MIN = 1,
+};
+
+static const double isolation_deviations = 3.0;
+static const double vote_scale = 1.0;
+static const double vote_power = 1.0;
+static const double scale_factor = 1.0;
+
+static bool embedded(const struct select_job *job, size_t slot)
+{
+    return kernel_row(job->input->embeddings, slot) != NULL;
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of the finite ones; sorts them in place. 0 where there is none. */
+static float median(float *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_floats);
+    while (count > 0 && !isfinite(values[count - 1]))
+        count--;
+    return count > 0 ? values[count / 2] : 0;
+}
+
+/* --- reference points --------------------------------------------------------------------------------------------------- */
+
+/*
+ * A systematic sample of `want` of the embedded candidates: chance half equal, half by w u, so that the points stand where the
+ * objective is, and none is so unlikely that its weight would be wild. A point stands for 1 / chance samples.
+ */
+static enum select_status sample_references(struct select_auto_points *points, const struct select_job *job, size_t want)
+{
+    double *chance = malloc((job->candidate_count + 1) * sizeof *chance);
+    if (chance == NULL)
+        return SELECT_NO_MEMORY;
+    double total = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        bool has = embedded(job, job->candidates[i]);
+        chance[i] = has ? select_auto_worth_of(job, job->candidates[i]) : -1;
+        total += has ? chance[i] : 0;
+        count += has;
+    }
+    double sum = 0;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        if (chance[i] < 0)
+            continue;
+        chance[i] = 0.5 / (double)count + (total > 0 ? 0.5 * chance[i] / total : 0.5 / (double)count);
+        sum += chance[i];
+    }
+    /* Chances above 1 are cut; what that loses goes to the others, which settles in a few turns. */
+    double factor = count <= want ? HUGE_VAL : (double)want / sum;
+    for (int turn = 0; turn < 8 && isfinite(factor); turn++) {
+        double reached = 0;
+        for (size_t i = 0; i < job->candidate_count; i++)
+            reached += chance[i] < 0 ? 0 : fmin(1, factor * chance[i]);
+        factor *= (double)want / reached;
+    }
+    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, 0);
+    double at = 0;
+    for (size_t i = 0; i < job->candidate_count && points->points.count < want; i++) {
+        if (chance[i] < 0)
+            continue;
+        double share = fmin(1, factor * chance[i]);
+        at += share;
+        if (share < 1 && at <= next)
+            continue;
+        next += 1;
+        points->slots[points->points.count] = job->candidates[i];
+        points->weight[points->points.count++] = (float)(select_auto_worth_of(job, job->candidates[i]) / share);
+    }
+    free(chance);
+    return SELECT_OK;
+}
+
+/* Reads the reference points, less their mean. */
+static enum select_status load_references(struct select_auto_points *points, const struct select_job *job)
+{
+    const struct kernel_rows *rows = job->input->embeddings;
+    size_t width = rows->width;
+    size_t count = points->points.count;
+    points->values = malloc((count * width + 1) * sizeof(float));
+    points->norm2 = malloc((count + 1) * sizeof(float));
+    points->origin = malloc(width * sizeof(float));
+    double *sum = calloc(width, sizeof *sum);
+    if (points->values == NULL || points->norm2 == NULL || points->origin == NULL || sum == NULL) {
+        free(sum);
+        return SELECT_NO_MEMORY;
+    }
+    kernel_gather(rows, points->slots, count, NULL, points->values);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < width; j++)
+            sum[j] += (double)points->values[i * width + j];
+    }
+    for (size_t j = 0; j < width; j++)
+        points->origin[j] = (float)(sum[j] / (double)count);
+    free(sum);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < width; j++)
+            points->values[i * width + j] -= points->origin[j];
+        points->norm2[i] = kernel_norm2(points->values + i * width, width);
+    }
+    points->points = (struct kernel_points){points->values, points->norm2, count, width};
+    return SELECT_OK;
+}
+
+/* --- scale -------------------------------------------------------------------------------------------------------------- */
+
+/* Evenly spaced `want` of `count` slots. Returns how many. */
+static size_t thin(const uint32_t *slots, size_t count, size_t want, uint32_t *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (count <= want || i * want / count != (i + 1) * want / count)
+            out[kept++] = slots[i];
+    }
+    return kept;
+}
+
+/* Median squared distance from some of `slots` to their k-th neighbour among all of them. */
+static enum select_status spacing(const struct select_auto_points *points, const struct select_job *job, const uint32_t *slots,
+    size_t count, unsigned k, float *result)
+{
+    size_t width = points->points.width;
+    size_t want = count < SCALE_QUERIES ? count : SCALE_QUERIES;
+    uint32_t *query_slots = calloc(want + 1, sizeof *query_slots);
+    float *values = malloc((want * width + 1) * sizeof *values);
+    float *norm2 = malloc((want + 1) * sizeof *norm2);
+    float *distances = malloc((want + 1) * sizeof *distances);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (query_slots == NULL || values == NULL || norm2 == NULL || distances == NULL)
+        goto done;
+    want = thin(slots, count, want, query_slots);
+    kernel_gather(job->input->embeddings, query_slots, want, points->origin, values);
+    for (size_t i = 0; i < want; i++)
+        norm2[i] = kernel_norm2(values + i * width, width);
+    struct kernel_points queries = {values, norm2, want, width};
+    struct kernel_subset set = {job->input->embeddings, slots, count, points->origin};
+    status = select_status_of(kernel_neighbor_distance(job->team, &queries, query_slots, &set, k, distances));
+    *result = median(distances, want);
+done:
+    free(query_slots);
+    free(values);
+    free(norm2);
+    free(distances);
+    return status;
+}
+
+/* s2: the spacing of the labelled samples, or before there are enough of them, of the pool at its 20th neighbour. */
+static enum select_status set_scale(struct select_auto_points *points, const struct select_job *job)
+{
+    enum select_status status;
+    float labeled = HUGE_VALF;
+    float pool = 0;
+    if (points->known_count >= SCALE_LABELS) {
+        status = spacing(points, job, points->known, points->known_count, 1, &labeled);
+        if (status != SELECT_OK)
+            return status;
+    }
+    uint32_t *slots = malloc((job->candidate_count + 1) * sizeof *slots);
+    uint32_t *set = calloc(SCALE_SET + 1, sizeof *set);
+    status = SELECT_NO_MEMORY;
+    if (slots != NULL && set != NULL) {
+        size_t count = 0;
+        for (size_t i = 0; i < job->candidate_count; i++) {
+            if (embedded(job, job->candidates[i]))
+                slots[count++] = job->candidates[i];
+        }
+        count = thin(slots, count, SCALE_SET, set);
+        unsigned k = count > SCALE_NEIGHBOR ? SCALE_NEIGHBOR : 1;
+        status = spacing(points, job, set, count, k, &pool);
+    }
+    free(slots);
+    free(set);
+    points->scale = points->known_count >= SCALE_LABELS && labeled > 0 ? labeled * (float)scale_factor : pool;
+    /* All points equal: any scale gives the same kernel. */
+    if (!(points->scale > 1e-30F) || !isfinite(points->scale))
+        points->scale = 1;
+    return status;
+}
+
+/* --- outliers and refused answers --------------------------------------------------------------------------------------- */
+
+/*
+ * A point whose second neighbour is much farther than is usual is an outlier: beyond the median by three deviations of the
+ * logarithm, the deviation taken from the median of deviations, which outliers do not move.
+ */
+static enum select_status set_isolation(struct select_auto_points *points, const struct select_job *job)
+{
+    size_t count = points->points.count;
+    float *distances = malloc((count + 1) * sizeof *distances);
+    float *sorted = malloc((count + 1) * sizeof *sorted);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (distances == NULL || sorted == NULL)
+        goto done;
+    struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
+    status = select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, 1, sorted));
+    if (status != SELECT_OK)
+        goto done;
+    points->spacing = median(sorted, count);
+    status =
+        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, JUNK_NEIGHBOR, distances));
+    if (status != SELECT_OK)
+        goto done;
+    memcpy(sorted, distances, count * sizeof *sorted);
+    double middle = log((double)median(sorted, count));
+    points->isolation = HUGE_VALF;
+    if (!isfinite(middle) || job->policy->keep_junk)
+        goto done;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (float)fabs(log((double)distances[i]) - middle);
+    double deviation = 1.4826 * (double)median(sorted, count);
+    points->isolation = (float)exp(middle + isolation_deviations * fmax(deviation, 0.05));
+    for (size_t i = 0; i < count; i++) {
+        if (distances[i] > points->isolation)
+            points->weight[i] = 0;
+    }
+done:
+    free(distances);
+    free(sorted);
+    return status;
+}
+
+/*
+ * "None of these" is evidence about the neighbourhood: a point's weight falls by the share of refused among the answers around
+ * it. One imagined answer "a class" stands everywhere, and real ones near it vote too, so one refusal beside a rare class does
+ * not silence it.
+ */
+static enum select_status heed_refusals(struct select_auto_points *points, const struct select_job *job)
+{
+    const struct select_input *input = job->input;
+    size_t count = points->points.count;
+    uint32_t *refused = malloc((input->n + 1) * sizeof *refused);
+    uint32_t *answered = malloc((input->n + 1) * sizeof *answered);
+    float *against = malloc((count + 1) * sizeof *against);
+    float *in_favor = malloc((count + 1) * sizeof *in_favor);
+    enum select_status status = SELECT_NO_MEMORY;
+    size_t refused_count = 0;
+    size_t answered_count = 0;
+    if (refused == NULL || answered == NULL || against == NULL || in_favor == NULL)
+        goto done;
+    status = SELECT_OK;
+    for (uint32_t i = 0; i < input->n; i++) {
+        if (input->state[i] == SELECT_REFUSED && embedded(job, i))
+            refused[refused_count++] = i;
+        if (input->state[i] == SELECT_LABELED && embedded(job, i))
+            answered[answered_count++] = i;
+    }
+    if (refused_count == 0)
+        goto done;
+    struct kernel_subset no = {input->embeddings, refused, refused_count, points->origin};
+    struct kernel_subset yes = {input->embeddings, answered, answered_count, points->origin};
+    status = select_status_of(kernel_density(job->team, &points->points, &no, (float)vote_scale * points->scale, against));
+    if (status == SELECT_OK)
+        status =
+            select_status_of(kernel_density(job->team, &points->points, &yes, (float)vote_scale * points->scale, in_favor));
+    for (size_t i = 0; status == SELECT_OK && i < count; i++)
+        points->weight[i] *= powf((VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]), (float)vote_power);
+done:
+    free(refused);
+    free(answered);
+    free(against);
+    free(in_favor);
+    return status;
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------------- */
+
+/* Labelled, in flight, and picked so far by the control arm. */
+static void list_known(struct select_auto_points *points, const struct select_job *job)
+{
+    for (uint32_t i = 0; i < job->input->n; i++) {
+        uint8_t state = job->input->state[i];
+        bool known = state == SELECT_LABELED || state == SELECT_IN_FLIGHT || job->picked[i];
+        if (known && embedded(job, i))
+            points->known[points->known_count++] = i;
+    }
+}
+
+enum select_status select_auto_points_init(struct select_auto_points *points, const struct select_job *job)
+{
+    size_t want = job->policy->references_max > 0 ? job->policy->references_max : REFERENCES_DEFAULT;
+    if (want > job->candidate_count)
+        want = job->candidate_count;
+    *points = (struct select_auto_points){
+        .slots = malloc((want + 1) * sizeof *points->slots),
+        .weight = malloc((want + 1) * sizeof *points->weight),
+        .cover = calloc(want + 1, sizeof *points->cover),
+        .known = malloc((job->input->n + 1) * sizeof *points->known),
+    };
+    if (points->slots == NULL || points->weight == NULL || points->cover == NULL || points->known == NULL)
+        return SELECT_NO_MEMORY;
+    list_known(points, job);
+    enum select_status status = sample_references(points, job, want);
+    if (status == SELECT_OK)
+        status = load_references(points, job);
+    if (status == SELECT_OK)
+        status = set_scale(points, job);
+    if (status == SELECT_OK)
+        status = set_isolation(points, job);
+    if (status == SELECT_OK)
+        status = heed_refusals(points, job);
+    struct kernel_subset known = {job->input->embeddings, points->known, points->known_count, points->origin};
+    if (status == SELECT_OK)
+        status = select_status_of(kernel_cover(job->team, &points->points, &known, points->scale, points->cover));
+    return status;
+}
+
+void select_auto_points_deinit(struct select_auto_points *points)
+{
+    free(points->slots);
+    free(points->values);
+    free(points->norm2);
+    free(points->origin);
+    free(points->weight);
+    free(points->cover);
+    free(points->known);
+    *points = (struct select_auto_points){0};
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+enum select_status select_auto_candidates(const struct select_job *job, uint32_t **slots, size_t *count)
+{
+    size_t n = job->candidate_count;
+    size_t most = job->policy->candidates_max > 0 ? job->policy->candidates_max : CANDIDATES_DEFAULT;
+    double *keys = malloc((n + 1) * sizeof *keys);
+    uint32_t *order = malloc((n + 1) * sizeof *order);
+    uint8_t *in = calloc(n + 1, sizeof *in);
+    *slots = malloc((n + 1) * sizeof **slots);
+    *count = 0;
+    enum select_status status = SELECT_NO_MEMORY;
+    if (keys == NULL || order == NULL || in == NULL || *slots == NULL)
+        goto done;
+    status = SELECT_OK;
+    if (n <= most) {
+        memcpy(*slots, job->candidates, n * sizeof **slots);
+        *count = n;
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++)
+        keys[i] = select_auto_worth_of(job, job->candidates[i]) / select_job_dollars(job, job->candidates[i]);
+    status = kernel_sort_falling(keys, n, order) ? SELECT_OK : SELECT_NO_MEMORY;
+    for (size_t i = 0; status == SELECT_OK && i < most / 2; i++) {
+        in[order[i]] = 1;
+        (*slots)[(*count)++] = job->candidates[order[i]];
+    }
+    for (size_t i = 0; i < n; i++)
+        keys[i] = in[i] ? -1 : kernel_random_uniform(job->policy->seed, STREAM_CANDIDATES, job->candidates[i]);
+    if (status == SELECT_OK)
+        status = kernel_sort_falling(keys, n, order) ? SELECT_OK : SELECT_NO_MEMORY;
+    for (size_t i = 0; status == SELECT_OK && *count < most; i++)
+        (*slots)[(*count)++] = job->candidates[order[i]];
+    if (status == SELECT_OK)
+        qsort(*slots, *count, sizeof **slots, compare_slots);
+done:
+    free(keys);
+    free(order);
+    free(in);
+    return status;
+}

@@ -1,0 +1,121 @@
+#include "selector/strategy/job.h"
+
+#include "selector/strategy/groups.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
+{
+    return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
+}
+
+bool select_job_group_fits(const struct select_job *job, uint32_t slot)
+{
+    if (job->groups == NULL || job->input->group[slot] == 0)
+        return true;
+    return select_groups_count(job->groups, job->input->group[slot]) < job->policy->group_max;
+}
+
+int64_t select_job_money_left(const struct select_job *job)
+{
+    return job->policy->budget - job->result->cost;
+}
+
+static bool make_room(struct select_job *job)
+{
+    size_t used = job->result->count + job->result->spare_count;
+    if (used < job->pick_room)
+        return true;
+    size_t room = job->pick_room == 0 ? 64 : 2 * job->pick_room;
+    struct select_pick *picks = realloc(job->result->picks, room * sizeof *picks);
+    if (picks == NULL)
+        return false;
+    job->result->picks = picks;
+    job->pick_room = room;
+    return true;
+}
+
+bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare)
+{
+    if (!make_room(job))
+        return false;
+    struct select_result *result = job->result;
+    result->picks[result->count + result->spare_count] = (struct select_pick){
+        .slot = slot,
+        .arm = worth->arm,
+        .predicted = job->predicted != NULL ? job->predicted[slot] : -1,
+        .price = job->input->price[slot],
+        .probability = worth->probability,
+        .uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[slot] : 0,
+        .class_weight = select_job_class_weight(job, slot),
+        .slice_weight = select_job_slice_weight(job, slot),
+        .gain = worth->gain,
+        .utility = worth->utility,
+    };
+    job->picked[slot] = 1;
+    if (job->groups != NULL && job->input->group[slot] != 0)
+        select_groups_add(job->groups, job->input->group[slot]);
+    if (spare) {
+        result->spare_count++;
+        return true;
+    }
+    int64_t cost = 0;
+    select_job_cost(job, slot, &cost); /* a candidate's cost does not overflow, and fits what is left */
+    result->cost += cost;
+    result->count++;
+    return true;
+}
+
+double select_job_slice_weight(const struct select_job *job, uint32_t slot)
+{
+    if (job->input->tags == NULL || job->policy->tag_weight == NULL)
+        return 1;
+    double weight = 1;
+    for (uint64_t tags = job->input->tags[slot]; tags != 0; tags &= tags - 1)
+        weight *= job->policy->tag_weight[__builtin_ctzll(tags)];
+    return weight < 0.0625 ? 0.0625 : weight > 16 ? 16 : weight;
+}
+
+double select_job_class_weight(const struct select_job *job, uint32_t slot)
+{
+    if (job->class_weight == NULL || job->predicted == NULL || job->predicted[slot] < 0)
+        return 1;
+    return job->class_weight[job->predicted[slot]];
+}
+
+double select_job_dollars(const struct select_job *job, uint32_t slot)
+{
+    int64_t cost = 0;
+    select_job_cost(job, slot, &cost);
+    return (double)(cost > 0 ? cost : 1) / 1e6;
+}
+
+enum select_status select_fail(
+    struct select_error *error, enum select_status status, const char *field, const char *expected, const char *got_format, ...)
+{
+    if (error == NULL)
+        return status;
+    error->field = field;
+    snprintf(error->expected, sizeof error->expected, "%s", expected);
+    va_list arguments;
+    va_start(arguments, got_format);
+    vsnprintf(error->got, sizeof error->got, got_format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+enum select_status select_status_of(enum kernel_status status)
+{
+    switch (status) {
+    case KERNEL_STOPPED:
+        return SELECT_CANCELED;
+    case KERNEL_NO_MEMORY:
+        return SELECT_NO_MEMORY;
+    case KERNEL_OK:
+    case KERNEL_END:
+        break;
+    }
+    return SELECT_OK;
+}

@@ -1,0 +1,119 @@
+/*
+ * job.h - one call of select_run from inside: what every strategy shares. Private to strategy/.
+ */
+#pragma once
+
+#include "selector/kernel/kcenter.h"
+#include "selector/strategy/select.h"
+
+/* Streams of random numbers: one a purpose, so that no two purposes share a draw. */
+enum select_stream {
+    STREAM_ORDER = 1,
+    STREAM_CONTROL,
+    STREAM_CONTROL_ROUND,
+    STREAM_REFERENCES,
+    STREAM_CANDIDATES,
+    STREAM_SCALE
+};
+
+struct select_job {
+    const struct select_input *input;
+    const struct select_policy *policy;
+    struct select_error *error; /* NULL: not wanted */
+    struct kernel_team *team;
+    kernel_stop_fn *stop; /* asks the policy's progress function */
+    uint32_t *candidates; /* [candidate_count] slots that could be picked, rising */
+    size_t candidate_count;
+    int64_t least_cost; /* of a candidate, overlap included */
+    /* Of every sample; absent predictions: 0, 0, -1. NULL where the strategy reads no predictions or there are none. */
+    float *first;
+    float *second;
+    int32_t *predicted;
+    float *entropy;
+    float *uncertainty;           /* [n] calibrated, 0..1; NULL: not computed */
+    double *class_weight;         /* [classes] by labels received and by the policy; NULL: all 1 */
+    uint8_t *picked;              /* [n] */
+    struct select_groups *groups; /* picks of each group; NULL: no bound on them */
+    struct select_result *result;
+    size_t pick_room;
+};
+
+/* price x overlap of one sample; false: it overflows, the sample cannot be paid for. */
+bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost);
+
+/* Whether the group rule lets `slot` in. */
+bool select_job_group_fits(const struct select_job *job, uint32_t slot);
+
+/* Money left for picks. */
+int64_t select_job_money_left(const struct select_job *job);
+
+/* What one pick is worth, and how it came to be picked. */
+struct select_worth {
+    enum select_arm arm;
+    double probability;
+    double gain;
+    double utility;
+};
+
+/* Appends a pick, or a spare once `spare` is true. False without memory. */
+bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare);
+
+/* Weight of a sample's tags by the policy: the product of theirs, kept within 1/16 and 16. */
+double select_job_slice_weight(const struct select_job *job, uint32_t slot);
+
+/* Weight of its predicted class; 1 where there is no prediction. */
+double select_job_class_weight(const struct select_job *job, uint32_t slot);
+
+/* Micro-dollars to dollars for gain per dollar; a free sample counts as one micro-dollar, so that the quotient stays finite. */
+double select_job_dollars(const struct select_job *job, uint32_t slot);
+
+/* Fills `error` if it is wanted, and returns `status`. */
+enum select_status select_fail(struct select_error *error, enum select_status status, const char *field, const char *expected,
+    const char *got_format, ...) __attribute__((format(printf, 5, 6)));
+
+enum select_status select_status_of(enum kernel_status status);
+
+/* --- sources of picks --------------------------------------------------------------------------------------------------- */
+
+typedef bool select_accept_fn(void *context, uint32_t slot);
+
+/* Something that gives candidates, the best next one first. Its functions follow kernel_kcenter's, with slots for indices. */
+struct select_source {
+    void *self;
+    void (*rewind)(void *self, select_accept_fn *accept, void *context);
+    enum kernel_status (*next)(void *self, select_accept_fn *accept, void *context, uint32_t *slot, struct select_worth *worth);
+    enum kernel_status (*take)(void *self, uint32_t slot);
+};
+
+/*
+ * Picks from `source` until money, count or candidates end: first what the policy's minimum shares ask for, then by merit, then
+ * the spares. `in_turn`: a candidate that cannot be paid for ends the picks in place of being passed over.
+ */
+enum select_status select_fill(struct select_job *job, struct select_source *source, bool in_turn);
+
+/* --- strategies --------------------------------------------------------------------------------------------------------- */
+
+enum select_status select_run_random(struct select_job *job);
+enum select_status select_run_scores(struct select_job *job);
+enum select_status select_run_kcenter(struct select_job *job);
+enum select_status select_run_auto(struct select_job *job);
+
+/* Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. */
+enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy);
+
+/* A source over fixed keys: falling keys[i] of candidates[i], gains[i] reported. The arrays are borrowed. */
+struct select_order {
+    struct select_source source;
+    const struct select_job *job;
+    uint32_t *order;
+    size_t at;
+    const double *keys;
+    const double *gains;
+    const double *probabilities; /* NULL: 0 */
+};
+enum select_status select_order_init(struct select_order *order, const struct select_job *job, const double *keys,
+    const double *gains, const double *probabilities);
+void select_order_deinit(struct select_order *order);
+
+/* The control arm: spends the policy's control share by chance, with recorded probabilities. */
+enum select_status select_control(struct select_job *job);

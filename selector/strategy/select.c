@@ -1,0 +1,150 @@
+#include "selector/strategy/select.h"
+
+#include "selector/kernel/cpu.h"
+#include "selector/strategy/check.h"
+#include "selector/strategy/groups.h"
+#include "selector/strategy/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum select_status run_fn(struct select_job *job);
+
+static const struct {
+    const char *name;
+    run_fn *run;
+} strategies[SELECT_STRATEGIES] = {
+    [SELECT_AUTO] = {"auto", select_run_auto},
+    [SELECT_RANDOM] = {"random", select_run_random},
+    [SELECT_LEAST_CONFIDENCE] = {"least_confidence", select_run_scores},
+    [SELECT_MARGIN] = {"margin", select_run_scores},
+    [SELECT_ENTROPY] = {"entropy", select_run_scores},
+    [SELECT_UTILITY] = {"utility", select_run_scores},
+    [SELECT_KCENTER] = {"kcenter", select_run_kcenter},
+};
+
+/* Lists what could be picked: in the pool, no excluded tag, within the budget. */
+static void list_candidates(struct select_job *job)
+{
+    const struct select_input *input = job->input;
+    job->least_cost = INT64_MAX;
+    for (size_t i = 0; i < input->n; i++) {
+        int64_t cost;
+        if (input->state[i] != SELECT_CANDIDATE || (input->tags != NULL && (input->tags[i] & job->policy->tags_excluded) != 0))
+            continue;
+        if (!select_job_cost(job, (uint32_t)i, &cost) || cost > job->policy->budget)
+            continue;
+        job->candidates[job->candidate_count++] = (uint32_t)i;
+        job->least_cost = cost < job->least_cost ? cost : job->least_cost;
+    }
+    job->result->stats.candidates = job->candidate_count;
+}
+
+static enum select_status job_init(struct select_job *job)
+{
+    const struct select_policy *policy = job->policy;
+    job->candidates = malloc((job->input->n + 1) * sizeof *job->candidates);
+    job->picked = calloc(job->input->n + 1, sizeof *job->picked);
+    job->team = kernel_team_new(policy->threads, policy->progress != NULL ? job->stop : NULL, job);
+    if (policy->group_max > 0)
+        job->groups = select_groups_new(job->input->n);
+    if (job->candidates == NULL || job->picked == NULL || job->team == NULL || (policy->group_max > 0 && job->groups == NULL))
+        return SELECT_NO_MEMORY;
+    list_candidates(job);
+    return SELECT_OK;
+}
+
+static void job_deinit(struct select_job *job)
+{
+    kernel_team_free(&job->team);
+    select_groups_free(&job->groups);
+    free(job->candidates);
+    free(job->picked);
+    free(job->first);
+    free(job->second);
+    free(job->predicted);
+    free(job->entropy);
+    free(job->uncertainty);
+    free(job->class_weight);
+}
+
+/* How far: picks made of picks wanted, where that is known. */
+static bool stop(void *context)
+{
+    const struct select_job *job = context;
+    const struct select_policy *policy = job->policy;
+    double done = 0;
+    if (policy->budget > 0 && policy->budget != INT64_MAX)
+        done = (double)job->result->cost / (double)policy->budget;
+    if (policy->count > 0 && (double)job->result->count / (double)policy->count > done)
+        done = (double)job->result->count / (double)policy->count;
+    return policy->progress(policy->progress_context, done < 1 ? done : 1);
+}
+
+enum select_status select_run(const struct select_input *input, const struct select_policy *policy,
+    struct select_result *result, struct select_error *error)
+{
+    *result = (struct select_result){.stats.temperature = 1};
+    enum select_status status = select_check(input, policy, error);
+    if (status != SELECT_OK)
+        return status;
+    struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};
+    status = job_init(&job);
+    if (status == SELECT_OK && job.candidate_count > 0)
+        status = strategies[policy->strategy].run(&job);
+    job_deinit(&job);
+    if (status != SELECT_OK)
+        select_result_deinit(result);
+    return status;
+}
+
+void select_result_deinit(struct select_result *result)
+{
+    free(result->picks);
+    *result = (struct select_result){0};
+}
+
+struct select_policy select_policy_default(void)
+{
+    return (struct select_policy){
+        .strategy = SELECT_AUTO,
+        .budget = INT64_MAX,
+        .count = SIZE_MAX,
+        .overlap = 1,
+        .control_share = 0.05,
+    };
+}
+
+const char *select_strategy_name(enum select_strategy strategy)
+{
+    return (unsigned)strategy < SELECT_STRATEGIES ? strategies[strategy].name : "unknown";
+}
+
+bool select_strategy_parse(const char *name, size_t length, enum select_strategy *strategy)
+{
+    for (unsigned i = 0; i < SELECT_STRATEGIES; i++) {
+        if (strlen(strategies[i].name) == length && memcmp(strategies[i].name, name, length) == 0) {
+            *strategy = (enum select_strategy)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *select_arm_name(enum select_arm arm)
+{
+    switch (arm) {
+    case SELECT_ARM_POLICY:
+        return "policy";
+    case SELECT_ARM_CONTROL:
+        return "control";
+    case SELECT_ARM_SHARE:
+        return "share";
+    }
+    return "unknown";
+}
+
+const char *select_kernels_name(void)
+{
+    return kernel_cpu_blis();
+}

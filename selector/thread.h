@@ -1,0 +1,41 @@
+/*
+ * thread.h - the daemon's threads. They share the store, the configuration and a few figures; everything else goes by message.
+ */
+#pragma once
+
+#include "selector/config.h"
+#include "selector/message.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+/* Figures that STATUS shows, each written by one thread. */
+struct vitals {
+    _Atomic uint64_t requests;
+    _Atomic uint64_t commits;
+    _Atomic bool draining;
+    _Atomic bool read_only;
+    _Atomic bool planning;
+    _Atomic bool stopping; /* tells a long computation to give up */
+};
+
+/* What every thread is given. It outlives them. */
+struct daemon {
+    struct config config;
+    struct store store;
+    void *zmq; /* context */
+    struct vitals vitals;
+    int64_t started_ms;
+};
+
+/*
+ * Each runs until it receives ROUTE_STOP; `argument` is the struct daemon. They bind their ends before they say so with one empty message
+ * on ENDPOINT_REPLIES, so that the front can count them ready. NULL, always: a thread that can't start says so with an empty message and a reason in the log.
+ */
+void *engine_run(void *argument);
+void *columns_run(void *argument);
+void *planner_run(void *argument);
+void *reader_run(void *argument);
+
+/* The main loop; returns the process's exit status. */
+int front_run(struct daemon *daemon);

@@ -1,0 +1,291 @@
+/* Distances, neighbours and greedy coverage against their definitions; the greedy set against the best of all sets. */
+#include "selector/kernel/coverage.h"
+#include "selector/kernel/sort.h"
+#include "selector/kernel/vector.h"
+#include "test/unit/columns.h"
+
+/* A problem with its own memory: candidates are all rows of the column, reference points its first ones. */
+struct problem {
+    struct column *column;
+    uint32_t *slots;
+    float *values;
+    float *norm2;
+    float *weight;
+    float *cover;
+    double *cost;
+    struct kernel_coverage_input input;
+};
+
+static struct problem problem_new(uint64_t seed, size_t n, size_t width, size_t references, bool priced)
+{
+    struct problem p = {.column = column_clusters(seed, n, width, 5, 0.4)};
+    p.slots = malloc(n * sizeof *p.slots);
+    p.values = malloc((references * width + 1) * sizeof *p.values);
+    p.norm2 = malloc((references + 1) * sizeof *p.norm2);
+    p.weight = malloc((references + 1) * sizeof *p.weight);
+    p.cover = calloc(references + 1, sizeof *p.cover);
+    p.cost = malloc(n * sizeof *p.cost);
+    for (uint32_t i = 0; i < n; i++) {
+        p.slots[i] = i;
+        p.cost[i] = priced ? 0.5 + 4 * uniform(seed + 7, i) : 1;
+    }
+    kernel_gather(&p.column->rows, p.slots, references, NULL, p.values);
+    for (size_t r = 0; r < references; r++) {
+        p.norm2[r] = kernel_norm2(p.values + r * width, width);
+        p.weight[r] = (float)uniform(seed + 8, r);
+    }
+    p.input = (struct kernel_coverage_input){
+        .candidates = {&p.column->rows, p.slots, n, NULL},
+        .references = {p.values, p.norm2, references, width},
+        .reference_slots = p.slots,
+        .weight = p.weight,
+        .cover = p.cover,
+        .scale = (float)width * 0.3F,
+        .divisor = p.cost,
+    };
+    return p;
+}
+
+static void problem_free(struct problem *p)
+{
+    column_free(p->column);
+    free(p->slots);
+    free(p->values);
+    free(p->norm2);
+    free(p->weight);
+    free(p->cover);
+    free(p->cost);
+}
+
+static double similarity(const struct problem *p, size_t candidate, size_t reference)
+{
+    size_t width = p->column->rows.width;
+    double d2 = 0;
+    for (size_t j = 0; j < width; j++) {
+        double d = p->column->values[candidate * width + j] - p->column->values[reference * width + j];
+        d2 += d * d;
+    }
+    return exp(-d2 / (double)p->input.scale);
+}
+
+static double gain(const struct problem *p, const double *cover, size_t candidate)
+{
+    double sum = 0;
+    for (size_t r = 0; r < p->input.references.count; r++)
+        sum += (double)p->weight[r] * fmax(0, similarity(p, candidate, r) - cover[r]);
+    return sum;
+}
+
+static void absorb(const struct problem *p, double *cover, size_t candidate)
+{
+    for (size_t r = 0; r < p->input.references.count; r++)
+        cover[r] = fmax(cover[r], similarity(p, candidate, r));
+}
+
+static size_t greedy(struct problem *p, unsigned threads, size_t k, uint32_t *picks, double *gains)
+{
+    struct kernel_team *team = kernel_team_new(threads, NULL, NULL);
+    struct kernel_coverage *coverage = kernel_coverage_new(team, &p->input);
+    float *nearest = malloc(p->input.candidates.count * sizeof *nearest);
+    assert_int_equal(kernel_coverage_begin(coverage, 2, nearest), KERNEL_OK);
+    kernel_coverage_rewind(coverage, NULL, NULL);
+    size_t count = 0;
+    while (count < k && kernel_coverage_next(coverage, NULL, NULL, &picks[count], &gains[count]) == KERNEL_OK)
+        kernel_coverage_take(coverage, picks[count++]);
+    free(nearest);
+    kernel_coverage_free(&coverage);
+    kernel_team_free(&team);
+    memset(p->cover, 0, p->input.references.count * sizeof *p->cover);
+    return count;
+}
+
+/* Each pick is, by the definition, as good as any other candidate at that moment, to the digits of single precision. */
+static void test_greedy(void **state)
+{
+    (void)state;
+    enum { N = 500, K = 60 };
+    for (int priced = 0; priced < 2; priced++) {
+        struct problem p = problem_new(3, N, 24, 130, priced == 1);
+        uint32_t picks[K];
+        double gains[K];
+        double cover[130] = {0};
+        bool taken[N] = {false};
+        assert_int_equal(greedy(&p, 2, K, picks, gains), K);
+        for (size_t step = 0; step < K; step++) {
+            double best = 0;
+            for (size_t c = 0; c < N; c++)
+                best = taken[c] ? best : fmax(best, gain(&p, cover, c) / p.cost[c]);
+            double mine = gain(&p, cover, picks[step]);
+            assert_true(mine / p.cost[picks[step]] >= best * (1 - 1e-4) - 1e-5);
+            assert_true(fabs(mine - gains[step]) <= 1e-4 * (1 + mine));
+            assert_false(taken[picks[step]]);
+            taken[picks[step]] = true;
+            absorb(&p, cover, picks[step]);
+        }
+        problem_free(&p);
+    }
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    enum { N = 3000, K = 200 };
+    struct problem p = problem_new(4, N, 40, 1300, true);
+    static uint32_t one[K], many[K];
+    static double one_gains[K], many_gains[K];
+    greedy(&p, 1, K, one, one_gains);
+    for (unsigned threads = 2; threads <= 16; threads *= 8) {
+        greedy(&p, threads, K, many, many_gains);
+        assert_memory_equal(one, many, sizeof one);
+        assert_memory_equal(one_gains, many_gains, sizeof one_gains);
+    }
+    problem_free(&p);
+}
+
+/* The greedy set is within 1 - 1/e of the best set of four of sixteen. */
+static void test_bound(void **state)
+{
+    (void)state;
+    enum { N = 16, K = 4 };
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct problem p = problem_new(seed, N, 3, N, false);
+        uint32_t picks[K];
+        double gains[K];
+        double value = 0;
+        greedy(&p, 1, K, picks, gains);
+        for (size_t i = 0; i < K; i++)
+            value += gains[i];
+        double best = 0;
+        for (unsigned set = 0; set < 1U << N; set++) {
+            if (__builtin_popcount(set) != K)
+                continue;
+            double cover[N] = {0};
+            double sum = 0;
+            for (size_t c = 0; c < N; c++) {
+                if (set >> c & 1)
+                    absorb(&p, cover, c);
+            }
+            for (size_t r = 0; r < N; r++)
+                sum += (double)p.weight[r] * cover[r];
+            best = fmax(best, sum);
+        }
+        assert_true(value >= (1 - exp(-1)) * best - 1e-5);
+        assert_true(value <= best + 1e-4);
+        problem_free(&p);
+    }
+}
+
+/* Equal candidates come by lowest number, until all are out, with gains of zero after the first. */
+static void test_equal(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    double zeros[N * 4] = {0};
+    struct problem p = problem_new(1, N, 4, 10, false);
+    column_free(p.column);
+    p.column = column_new(zeros, N, 4, KERNEL_F32, 16, false);
+    memset(p.values, 0, 10 * 4 * sizeof *p.values);
+    memset(p.norm2, 0, 10 * sizeof *p.norm2);
+    p.input.candidates.rows = &p.column->rows;
+    uint32_t picks[N];
+    double gains[N];
+    assert_int_equal(greedy(&p, 2, N, picks, gains), N);
+    for (uint32_t i = 0; i < N; i++) {
+        assert_int_equal(picks[i], i);
+        assert_true(i == 0 ? gains[i] > 0 : gains[i] <= 0);
+    }
+    problem_free(&p);
+}
+
+static void test_neighbors(void **state)
+{
+    (void)state;
+    enum { N = 700, Q = 130 };
+    struct problem p = problem_new(6, N, 33, Q, false);
+    struct kernel_team *team = kernel_team_new(2, NULL, NULL);
+    float third[Q];
+    struct kernel_subset set = {&p.column->rows, p.slots, N, NULL};
+    assert_int_equal(kernel_neighbor_distance(team, &p.input.references, p.slots, &set, 3, third), KERNEL_OK);
+    for (size_t q = 0; q < Q; q++) {
+        size_t nearer = 0;
+        for (size_t i = 0; i < N; i++) {
+            double d2 = -log(similarity(&p, i, q)) * (double)p.input.scale;
+            nearer += i != q && d2 < (double)third[q] * (1 - 1e-4);
+            if (nearer > 2)
+                break;
+        }
+        assert_int_equal(nearer, 2);
+    }
+    float cover[Q] = {0};
+    float sum[Q];
+    set.count = 50;
+    assert_int_equal(kernel_cover(team, &p.input.references, &set, p.input.scale, cover), KERNEL_OK);
+    assert_int_equal(kernel_density(team, &p.input.references, &set, p.input.scale, sum), KERNEL_OK);
+    for (size_t q = 0; q < Q; q++) {
+        double most = 0;
+        double total = 0;
+        for (size_t i = 0; i < 50; i++) {
+            most = fmax(most, similarity(&p, i, q));
+            total += similarity(&p, i, q);
+        }
+        assert_true(fabs(most - (double)cover[q]) < 1e-4);
+        assert_true(fabs(total - (double)sum[q]) < 1e-3);
+    }
+    kernel_team_free(&team);
+    problem_free(&p);
+}
+
+static void test_sort(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    static double keys[N];
+    static uint32_t order[N];
+    for (size_t i = 0; i < N; i++)
+        keys[i] = i % 3 == 0 ? (double)(i % 7) - 3 : 1e3 * normal(2, i);
+    keys[5] = 0.0;
+    keys[4] = -0.0;
+    keys[9] = INFINITY;
+    keys[8] = -INFINITY;
+    assert_true(kernel_sort_falling(keys, N, order));
+    for (size_t i = 1; i < N; i++) {
+        double a = keys[order[i - 1]];
+        double b = keys[order[i]];
+        assert_true(a > b || (a >= b && order[i - 1] < order[i]));
+    }
+}
+
+static bool at_once(void *context)
+{
+    return ++*(int *)context > 3;
+}
+
+static void test_stop(void **state)
+{
+    (void)state;
+    struct problem p = problem_new(2, 2000, 8, 100, false);
+    int asked = 0;
+    struct kernel_team *team = kernel_team_new(2, at_once, &asked);
+    struct kernel_coverage *coverage = kernel_coverage_new(team, &p.input);
+    float *nearest = malloc(2000 * sizeof *nearest);
+    assert_int_equal(kernel_coverage_begin(coverage, 1, nearest), KERNEL_STOPPED);
+    assert_true(kernel_team_stopped(team));
+    free(nearest);
+    kernel_coverage_free(&coverage);
+    kernel_team_free(&team);
+    problem_free(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_neighbors),
+        cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
