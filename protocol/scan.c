@@ -179,3 +179,31 @@ bool scan_map(const void *bytes, size_t size, struct protocol_error *error)
         return malformed(&cursor, "one msgpack map", "bytes after the map");
     return true;
 }
+
+bool scan_find(const void *bytes, size_t size, const char *key, const char **value, size_t *value_size)
+{
+    struct protocol_error ignored = {0};
+    struct cursor cursor = {bytes, (const uint8_t *)bytes + size, &ignored};
+    struct item map;
+    if (!take_header(&cursor, &map) || map.kind != KIND_MAP)
+        return false;
+    for (size_t i = 0; i < map.count; i++) {
+        struct item item;
+        if (!take_header(&cursor, &item) || item.kind != KIND_STRING)
+            return false;
+        const uint8_t *name = cursor.at;
+        if (!skip_bytes(&cursor, item.count))
+            return false;
+        if (item.count != strlen(key) || memcmp(name, key, item.count) != 0) {
+            if (!scan_value(&cursor, 1))
+                return false;
+            continue;
+        }
+        if (!take_header(&cursor, &item) || item.kind != KIND_STRING || item.count > left(&cursor))
+            return false;
+        *value = (const char *)cursor.at;
+        *value_size = item.count;
+        return true;
+    }
+    return false;
+}

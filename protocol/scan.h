@@ -19,3 +19,9 @@ enum {
  * most SCAN_DEPTH_MAX deep, without extension types. Otherwise fills `error` and returns false. O(size).
  */
 bool scan_map(const void *bytes, size_t size, struct protocol_error *error);
+
+/*
+ * The str value of a key of the outermost map, found without unpacking; stops at the first hit. False where there is none
+ * before the message's end or its first flaw. Reads no byte beyond `size`.
+ */
+bool scan_find(const void *bytes, size_t size, const char *key, const char **value, size_t *value_size);

@@ -48,6 +48,8 @@ static void answer(struct daemon *daemon, struct message *message, struct writer
     msgpack_zone_clear(zone);
     writer_reset(reply);
     bool ok = request_decode(&request, frames, count, zone);
+    if (ok && !table[request.operation])
+        ok = protocol_fail(&request.error, PROTOCOL_INTERNAL, "op", "", "an operation of another thread");
     if (ok) {
         reply_begin(reply, &request.id);
         ok = look(daemon, &request, reply);
