@@ -6,10 +6,11 @@ DESTDIR  ?=
 BUILD    ?= build
 VERSION  := 0.1.0
 SEEDS    ?= 1
+FUZZ_SECONDS ?= 30
 
 PACKAGES := libzmq msgpack lmdb libconfig libsystemd smartcols jansson libxxhash
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
-            -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2
+            -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wno-format-zero-length
 WERROR   ?= $(if $(CI),-Werror)
 OPTIMIZE ?= -O2 -g -fno-omit-frame-pointer
 SANITIZE ?=
@@ -54,7 +55,8 @@ DEPS_DONE := $(BUILD)/.deps
 MANPAGES := $(wildcard docs/man/*)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps demo test test-c test-python bench lint format asan tsan install clean help
+.SECONDARY:
+.PHONY: print-flags print-sources print-headers all deps demo test test-c test-python fuzz bench lint format asan tsan install clean help
 
 all: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) $(BUILD)/compile_commands.json ## build everything
 
@@ -91,19 +93,22 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
-$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT)
+$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT) $(filter-out %/main.o,$(OBJ_CTL))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_TEST) -o $@
+	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_CTL) $(LIBS_TEST) -o $@
 
 $(BUILD)/bench/%: $(BUILD)/obj/test/bench/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
 
+comma := ,
+compile_command = {"directory": "$(CURDIR)"$(comma) "file": "$(1)"$(comma) "command": "$(subst ",\",$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS)) -c $(1)"}
 $(BUILD)/compile_commands.json: $(SOURCES) Makefile
 	@mkdir -p $(@D)
-	@{ echo '['; separator=; for source in $(SOURCES); do \
-	  printf '%s{"directory": "%s", "file": "%s", "command": "$(CC) $(subst ",\\\",$(CPPFLAGS)) $(CFLAGS) -c %s"}' \
-	    "$$separator" "$(CURDIR)" "$$source" "$$source"; separator=$$(printf ',\n_'); separator=$${separator%_}; done; echo ']'; } > $@
+	$(file >$@,[)
+	$(foreach source,$(SOURCES),$(file >>$@,$(call compile_command,$(source))$(if $(filter-out $(lastword $(SOURCES)),$(source)),$(comma))))
+	$(file >>$@,])
+	@:
 
 # --- checks -----------------------------------------------------------------------------------------------------------------
 
@@ -123,7 +128,15 @@ asan: ## run the C tests and a daemon under AddressSanitizer and UndefinedBehavi
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/asan/curated
 
 tsan: ## run the C tests and a daemon under ThreadSanitizer
-	$(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
+	TSAN_OPTIONS="suppressions=$(CURDIR)/test/tsan.supp" $(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
+
+$(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(SRC_PROTOCOL)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) $(PKG_CFLAGS) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_CLIENT) -o $@
+
+fuzz: $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c)) ## fuzz the decoder for FUZZ_SECONDS (30) a target, from a fixed seed
+	@for program in $^; do mkdir -p $$program.corpus && $$program -seed=1 -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -rss_limit_mb=1024 \
+	  -dict=test/fuzz/request.dict -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $$program.corpus || exit 1; done
 
 bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in build/bench.jsonl
 	$(MAKE) all $(BENCHES)
@@ -132,6 +145,17 @@ bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in 
 demo: $(DEPS_DONE) ## the whole job on real images: auto against random, equal money (SEEDS=5 repeats it)
 	$(MAKE) all
 	$(VENV)/bin/python examples/demo/demo.py --build $(BUILD) --seeds $(SEEDS)
+
+# For deps/lint: how a source is compiled, and what there is.
+print-flags:
+	$(info $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS))
+	@:
+print-sources:
+	$(info $(SOURCES) $(wildcard test/fuzz/*.c))
+	@:
+print-headers:
+	$(info $(HEADERS))
+	@:
 
 lint: $(DEPS_DONE) ## warnings as errors with gcc and clang, clang-tidy, ruff, mypy, shellcheck, man pages
 	deps/lint $(BUILD)

@@ -287,6 +287,8 @@ static bool read_shape(struct reader *inner, const char *field, int dimensions, 
     bool fits = (int)shape->size == dimensions;
     for (uint32_t i = 0; fits && i < shape->size; i++)
         fits = integer_of(&shape->ptr[i], &extent[i]) && extent[i] >= 0 && extent[i] <= UINT32_MAX;
+    /* Rows of no width would take no bytes, however many a peer declares. */
+    fits = fits && extent[1] > 0;
     array->rows = (size_t)extent[0];
     array->width = (size_t)extent[1];
     if (!inner->error->code && !fits)
