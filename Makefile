@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 30
 
 PACKAGES := libzmq msgpack lmdb libconfig libsystemd smartcols jansson libxxhash
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes \
-            -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2
+            -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Wno-format-zero-length
 WERROR   ?= $(if $(CI),-Werror)
 OPTIMIZE ?= -O2 -g -fno-omit-frame-pointer
 SANITIZE ?=

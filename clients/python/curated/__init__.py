@@ -1,0 +1,48 @@
+"""Client of curated, the daemon that decides which samples to pay to have labelled next."""
+
+from .client import Client
+from .errors import (
+    BadRequest,
+    BudgetExhausted,
+    Busy,
+    Conflict,
+    CuratedError,
+    Denied,
+    InternalError,
+    LeaseLost,
+    NotFound,
+    ReadOnly,
+    StaleModel,
+    StorageFull,
+    Timeout,
+    TooLarge,
+)
+from .local import LocalDaemon
+from .selection import BatchItem, Selection
+from .training import LabelPage
+from .working import WorkItem
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BadRequest",
+    "BatchItem",
+    "BudgetExhausted",
+    "Busy",
+    "Client",
+    "Conflict",
+    "CuratedError",
+    "Denied",
+    "InternalError",
+    "LabelPage",
+    "LeaseLost",
+    "LocalDaemon",
+    "NotFound",
+    "ReadOnly",
+    "Selection",
+    "StaleModel",
+    "StorageFull",
+    "Timeout",
+    "TooLarge",
+    "WorkItem",
+]

@@ -1,0 +1,74 @@
+"""Runs the benches against a real daemon, each with its baseline in the same run; one JSON line a figure.
+
+    make bench          or          python test/bench/run.py --build build [--quick] [--only ingest,leases]
+
+The C programs in build/bench run first; their lines are passed through. `ratio` is the baseline's time over ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import ingest
+import leases
+import mixed
+import scale
+from curated import LocalDaemon
+from measure import Recorder
+
+WITH_DAEMON = {"ingest": ingest, "leases": leases, "mixed": mixed}
+NAMES = ("c", *WITH_DAEMON, "scale")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser.add_argument("--output", type=Path, help="default: bench.jsonl in the build folder")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
+    parser.add_argument("--only", default=",".join(NAMES), help=f"which, with commas: {', '.join(NAMES)}")
+    options = parser.parse_args()
+    options.output = options.output or options.build / "bench.jsonl"
+    options.only = options.only.split(",")
+    if unknown := set(options.only) - set(NAMES):
+        parser.error(f"no such bench: {', '.join(sorted(unknown))}")
+    return options
+
+
+def run_c_programs(build: Path, recorder: Recorder) -> int:
+    """Run every program in build/bench, passing on the lines that are JSON. Returns how many failed."""
+    failed = 0
+    for program in sorted((build / "bench").glob("bench_*")):
+        result = subprocess.run([str(program.resolve())], stdout=subprocess.PIPE, text=True, check=False)
+        for line in result.stdout.splitlines():
+            if line.startswith("{"):
+                recorder.write(line)
+        if result.returncode != 0:
+            failed += 1
+            print(f"{program.name} ended with status {result.returncode}", file=sys.stderr)
+    return failed
+
+
+def main() -> int:
+    options = arguments()
+    recorder = Recorder(options.output)
+    program = options.build / "curated"
+    failed = 0
+    if "c" in options.only:
+        failed = run_c_programs(options.build, recorder)
+    # In the build folder, not in /tmp, which may be memory: the disk is what is measured.
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.build) as folder:
+        for name, module in WITH_DAEMON.items():
+            if name in options.only:
+                with LocalDaemon(program, Path(folder) / name) as daemon:
+                    module.run(daemon, recorder, options.quick)
+        if "scale" in options.only:
+            scale.run(program, Path(folder), recorder, options.quick)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Continuous mode: the queue refills itself while there is money."""
+
+from __future__ import annotations
+
+import projects
+
+
+def wait_for(stream, kind):
+    return next(event for event in stream if event["kind"] == kind)
+
+
+def test_queue_refills(client):
+    stream = client.follow(since=0, timeout_s=30)
+    projects.create(client, samples=100, usd=3, replenish_depth=8, replenish_low=3)
+    published = wait_for(stream, "batch.published")
+    assert published["items"] == 8 and published["strategy"] == "auto"
+    answered = set()
+    for _ in range(2):
+        while client.status()["waiting"] >= 3:
+            (item,) = client.lease("w")
+            item.submit("cat")
+            answered.add(item.key)
+        wait_for(stream, "batch.published")
+    assert client.status()["waiting"] >= 3
+    projects.money_adds_up(client)
+    stream.close()
+
+
+def test_ends_with_the_money(client):
+    stream = client.follow(since=0, timeout_s=30)
+    projects.create(client, samples=100, usd=2, replenish_depth=8, replenish_strategy="random")
+    labels = 0
+    for event in stream:
+        if event["kind"] == "batch.published":
+            labels += len(projects.answer_all(client))
+        if event["kind"] == "budget.exhausted":
+            break
+    labels += len(projects.answer_all(client))
+    assert labels == 20 and projects.money_adds_up(client)["available"] == 0
+    client.grant("0.4")
+    wait_for(stream, "batch.published")
+    assert len(projects.answer_all(client)) == 4
+    stream.close()
+
+
+def test_switched_on_and_off(client):
+    projects.create(client, samples=50)
+    stream = client.follow(since=client.status()["event_seq"], timeout_s=30)
+    client.set_project(replenish_depth=5)
+    wait_for(stream, "batch.published")
+    client.set_project(replenish_depth=0)
+    batches = client.status()["batches"]
+    projects.answer_all(client)
+    assert client.plan(count=1).items and client.status()["batches"] == batches
+    stream.close()
