@@ -76,7 +76,7 @@ struct context {
     int64_t timeout_ms;
     bool json;
     struct given values[PARAMETERS_MAX]; /* in the order of command->parameters */
-    char **arguments;                    /* of PLACE_ARGUMENTS */
+    char **arguments;                    /* of PLACE_ARGUMENTS; room for all of argv; main frees it */
     int argument_count;
 };
 

@@ -74,6 +74,11 @@ static bool open_client(struct context *context)
     return context->client != NULL;
 }
 
+static int run(struct context *context)
+{
+    return context->command->run ? context->command->run(context) : command_run(context);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&options_common, 0, NULL, 0}, {0}};
@@ -96,12 +101,10 @@ int main(int argc, char **argv)
     if (!context.command)
         return report_usage(&context, "there is no command '%s'; `curatectl --help` lists them", argv[at]);
     int status = options_parse(&context, argc - at - words + 1, argv + at + words - 1);
-    if (status != EXIT_FINE)
-        return status;
-    if (!open_client(&context))
-        return EXIT_LOCAL;
-    status = context.command->run ? context.command->run(&context) : command_run(&context);
+    if (status == EXIT_FINE)
+        status = open_client(&context) ? run(&context) : EXIT_LOCAL;
     curated_close(context.client);
+    free(context.arguments);
     if (fflush(stdout) != 0 || ferror(stdout))
         return report_local(&context, "cannot write the output");
     return status;
