@@ -39,11 +39,22 @@ enum { JUNK_NEIGHBOR = 2 };
 enum select_status select_auto_points_init(struct select_auto_points *points, const struct select_job *job);
 void select_auto_points_deinit(struct select_auto_points *points);
 
+/* The median of the finite values, which are sorted in place; 0 where there is none. */
+float select_auto_median(float *values, size_t count);
+
 /*
  * The candidates looked at closely: all, or where they are more than the policy's maximum, half of it by utility per dollar and
  * half by chance. Output: slots (free it) and count.
  */
 enum select_status select_auto_candidates(const struct select_job *job, uint32_t **slots, size_t *count);
+
+/* --- auto_trust.c: what deserves no money ------------------------------------------------------------------------------- */
+
+/* Sets points->spacing and points->isolation; outliers lose their weight. */
+enum select_status select_auto_isolate(struct select_auto_points *points, const struct select_job *job);
+
+/* Lowers the weight of points near refused samples. */
+enum select_status select_auto_heed(struct select_auto_points *points, const struct select_job *job);
 
 /* --- auto_near.c: near-duplicates --------------------------------------------------------------------------------------- */
 

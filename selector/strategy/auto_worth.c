@@ -14,9 +14,8 @@ enum {
 };
 
 static const double temperature_max = 8;
-static const double class_power = 0.5;
-static const double class_weight_max = 4;
-static const double trust_labels_a_class = 5;
+static const double class_weight_max = 6;
+static const double trust_labels_a_class = 2;
 
 static double clamp(double value, double low, double high)
 {
@@ -145,8 +144,8 @@ done:
 /* --- weights ------------------------------------------------------------------------------------------------------------ */
 
 /*
- * Classes with few labels count more: by the square root of how far they are behind the mean class, within bounds, so that a
- * class the model merely imagines does not take the whole budget. Output: the number of labels.
+ * Classes with few labels count more, by how far they are behind the mean class, within bounds, so that a class the model
+ * merely imagines does not take the whole budget. Output: the number of labels.
  */
 static enum select_status weigh_classes(struct select_job *job, size_t *labeled)
 {
@@ -163,8 +162,7 @@ static enum select_status weigh_classes(struct select_job *job, size_t *labeled)
     }
     for (size_t c = 0; status == SELECT_OK && c < input->classes; c++) {
         double mean = (double)*labeled / (double)input->classes;
-        double weight = pow((mean + 1) / ((double)counts[c] + 1), class_power);
-        weight = clamp(weight, 1 / class_weight_max, class_weight_max);
+        double weight = clamp((mean + 1) / ((double)counts[c] + 1), 1 / class_weight_max, class_weight_max);
         job->class_weight[c] = weight * (job->policy->class_weight != NULL ? job->policy->class_weight[c] : 1);
     }
     free(counts);
