@@ -79,11 +79,7 @@ static enum select_status near_init(struct cover_source *self, const struct sele
     self->near = select_near_new(self->job->input->embeddings, points->origin, duplicate_share * (double)points->spacing);
     if (self->near == NULL)
         return SELECT_NO_MEMORY;
-    for (size_t i = 0; i < points->known_count; i++) {
-        if (!select_near_add(self->near, points->known[i]))
-            return SELECT_NO_MEMORY;
-    }
-    return SELECT_OK;
+    return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
 }
 
 /* Gains of single candidates, and which of them are outliers. */

@@ -26,16 +26,13 @@ enum select_status select_auto_isolate(struct select_auto_points *points, const 
     if (distances == NULL || sorted == NULL)
         goto done;
     struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
-    status = select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, 1, sorted));
-    if (status != SELECT_OK)
-        goto done;
-    points->spacing = select_auto_median(sorted, count);
     status =
         select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, JUNK_NEIGHBOR, distances));
     if (status != SELECT_OK)
         goto done;
     memcpy(sorted, distances, count * sizeof *sorted);
-    double middle = log((double)select_auto_median(sorted, count));
+    points->spacing = select_auto_median(sorted, count);
+    double middle = log((double)points->spacing);
     points->isolation = HUGE_VALF;
     if (!isfinite(middle) || job->policy->keep_junk)
         goto done;
