@@ -13,6 +13,7 @@ enum {
     CENTERS_MAX = 256, /* centres in one matrix product */
     BATCH_MIN = 32,    /* points refreshed when the top of the heap is stale, doubled while it stays so */
     BATCH_MAX = 1024,
+    MEAN_TILE = 4096,
     CENTERS_FIRST = 32, /* centres of the first pass, over all points */
 };
 
@@ -219,41 +220,86 @@ void kernel_kcenter_rewind(struct kernel_kcenter *kcenter, kernel_accept_fn *acc
     kernel_heap_build(&kcenter->heap);
 }
 
-/* Which candidate is nearest to the mean of all of them; summed in the order of slots. */
+/* --- the first centre --------------------------------------------------------------------------------------------------- */
+
+/* The search for the candidate nearest to the mean: sums by tile, then the nearest by tile, both joined in the order of tiles.
+ */
+struct mean_search {
+    struct kernel_kcenter *kcenter;
+    double *sums;       /* [tiles x width] */
+    float *mean;        /* [width] */
+    float *rows;        /* [workers x width] */
+    double *distances2; /* [count] */
+};
+
+static void mean_sum_tile(void *context, size_t tile, unsigned worker)
+{
+    struct mean_search *search = context;
+    const struct kernel_kcenter *kcenter = search->kcenter;
+    float *row = search->rows + worker * kcenter->width;
+    double *sum = search->sums + tile * kcenter->width;
+    for (size_t i = tile * MEAN_TILE; i < kcenter->count && i < (tile + 1) * MEAN_TILE; i++) {
+        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
+        for (size_t j = 0; j < kcenter->width; j++)
+            sum[j] += (double)row[j];
+    }
+}
+
+static void mean_distance_tile(void *context, size_t tile, unsigned worker)
+{
+    struct mean_search *search = context;
+    const struct kernel_kcenter *kcenter = search->kcenter;
+    float *row = search->rows + worker * kcenter->width;
+    for (size_t i = tile * MEAN_TILE; i < kcenter->count && i < (tile + 1) * MEAN_TILE; i++) {
+        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
+        search->distances2[i] = (double)kernel_distance2(row, search->mean, kcenter->width);
+    }
+}
+
+static enum kernel_status mean_distances(struct mean_search *search, size_t tiles)
+{
+    struct kernel_kcenter *kcenter = search->kcenter;
+    if (!kernel_team_run(kcenter->team, tiles, mean_sum_tile, search))
+        return KERNEL_STOPPED;
+    for (size_t j = 0; j < kcenter->width; j++) {
+        double sum = 0;
+        for (size_t tile = 0; tile < tiles; tile++)
+            sum += search->sums[tile * kcenter->width + j];
+        search->mean[j] = (float)(sum / (double)kcenter->count);
+    }
+    return kernel_team_run(kcenter->team, tiles, mean_distance_tile, search) ? KERNEL_OK : KERNEL_STOPPED;
+}
+
 static enum kernel_status nearest_to_mean(
     struct kernel_kcenter *kcenter, kernel_accept_fn *accept, void *context, uint32_t *index)
 {
-    size_t width = kcenter->width;
-    double *sum = calloc(width + 1, sizeof *sum);
-    float *row = malloc((width + 1) * sizeof *row);
-    float *mean = malloc((width + 1) * sizeof *mean);
+    size_t tiles = (kcenter->count + MEAN_TILE - 1) / MEAN_TILE;
+    struct mean_search search = {
+        .kcenter = kcenter,
+        .sums = calloc(tiles * kcenter->width + 1, sizeof *search.sums),
+        .mean = malloc((kcenter->width + 1) * sizeof *search.mean),
+        .rows = malloc(kernel_team_size(kcenter->team) * kcenter->width * sizeof *search.rows),
+        .distances2 = malloc((kcenter->count + 1) * sizeof *search.distances2),
+    };
     enum kernel_status status = KERNEL_NO_MEMORY;
-    if (sum == NULL || row == NULL || mean == NULL)
+    if (search.sums == NULL || search.mean == NULL || search.rows == NULL || search.distances2 == NULL)
         goto done;
-    for (size_t i = 0; i < kcenter->count; i++) {
-        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
-        for (size_t j = 0; j < width; j++)
-            sum[j] += (double)row[j];
-    }
-    for (size_t j = 0; j < width; j++)
-        mean[j] = (float)(sum[j] / (double)kcenter->count);
-    double least = INFINITY;
+    status = mean_distances(&search, tiles);
+    if (status != KERNEL_OK)
+        goto done;
     status = KERNEL_END;
     for (size_t i = 0; i < kcenter->count; i++) {
         if (kcenter->taken[i] || (accept != NULL && !accept(context, (uint32_t)i)))
             continue;
-        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
-        double distance2 = (double)kernel_distance2(row, mean, width);
-        if (status == KERNEL_END || distance2 < least) {
-            least = distance2;
+        if (status == KERNEL_END || search.distances2[i] < search.distances2[*index])
             *index = (uint32_t)i;
-            status = KERNEL_OK;
-        }
+        status = KERNEL_OK;
     }
 done:
-    free(sum);
-    free(row);
-    free(mean);
+    free(search.sums);
+    free(search.mean);
+    free(search.rows);
+    free(search.distances2);
     return status;
 }
 

@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    FIT_MAX = 2000, /* labelled samples that the temperature is fitted on: its error is then some percent */
+    FIT_MAX = 2000,           /* labelled samples that the temperature is fitted on: its error is then some percent */
+    FIT_MAX_NUMBERS = 200000, /* and their probabilities: a fit takes some tens of milliseconds */
     FIT_MIN = 20,
 };
 
@@ -113,7 +114,8 @@ static enum select_status fit_temperature(const struct select_job *job, double *
         labeled += is_labeled(input, i);
     if (job->first == NULL || labeled < FIT_MIN || input->classes < 2)
         return SELECT_OK;
-    size_t room = labeled < FIT_MAX ? labeled : FIT_MAX;
+    size_t room = FIT_MAX_NUMBERS / input->classes < FIT_MAX ? FIT_MAX_NUMBERS / input->classes + FIT_MIN : FIT_MAX;
+    room = labeled < room ? labeled : room;
     size_t width = input->probabilities != NULL ? input->classes : input->topk->probability.width;
     double *log_p = malloc(room * input->classes * sizeof *log_p);
     int32_t *labels = malloc(room * sizeof *labels);
