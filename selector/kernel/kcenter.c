@@ -12,7 +12,10 @@ enum {
     TILE = 64,         /* points refreshed by one matrix product */
     CENTERS_MAX = 256, /* centres in one matrix product */
     BATCH_MIN = 32,    /* points refreshed when the top of the heap is stale, doubled while it stays so */
-    BATCH_MAX = 1024,
+    BATCH_FULL = 1024, /* a batch above this and the next share of all points is a pass over all of them */
+    FULL_SHARE = 64,
+    IN_HEAP = 2,    /* flag in `taken` */
+    DIRECT_MAX = 3, /* so few centres are measured without a product */
     MEAN_TILE = 4096,
     CENTERS_FIRST = 32, /* centres of the first pass, over all points */
 };
@@ -31,8 +34,9 @@ struct kernel_kcenter {
     float *norm2;   /* [center_count] squared lengths */
     size_t center_count;
     size_t center_room;
-    uint32_t *batch; /* [count] points of the running refresh, by rising `seen` */
+    uint32_t *batch; /* [count] points of the running refresh */
     size_t batch_count;
+    size_t batch_wanted;  /* points that the last choice took, to begin the next with a share of them */
     size_t centers_limit; /* of the running refresh: centres looked at a point */
     float *scratch;       /* for each worker: rows of a tile, products */
     size_t scratch_size;
@@ -143,6 +147,15 @@ static double nearest(
     return bound;
 }
 
+static double nearest_direct(const struct kernel_kcenter *kcenter, const float *x, size_t first, size_t count, double bound)
+{
+    for (size_t j = first; j < first + count; j++) {
+        double distance2 = (double)kernel_distance2(x, kcenter->centers + j * kcenter->width, kcenter->width);
+        bound = distance2 < bound ? distance2 : bound;
+    }
+    return bound;
+}
+
 /* Brings up to TILE points of the batch up to date, as far as centers_limit goes. */
 static void refresh_tile(void *context, size_t tile, unsigned worker)
 {
@@ -152,24 +165,31 @@ static void refresh_tile(void *context, size_t tile, unsigned worker)
     size_t m = kcenter->batch_count - from < TILE ? kcenter->batch_count - from : TILE;
     float *x = kcenter->scratch + worker * kcenter->scratch_size;
     float *products = x + TILE * width;
-    uint32_t slots[TILE];
+    uint32_t slots[TILE] = {0};
     for (size_t i = 0; i < m; i++)
         slots[i] = kcenter->slots[kcenter->batch[from + i]];
     kernel_gather(kcenter->rows, slots, m, NULL, x);
 
-    /* The batch rises by `seen`, so the first point of the tile has the most centres to look at. */
-    size_t first = kcenter->seen[kcenter->batch[from]];
+    size_t first = kcenter->center_count;
+    for (size_t i = 0; i < m; i++) {
+        uint32_t seen = kcenter->seen[kcenter->batch[from + i]];
+        first = seen < first ? seen : first;
+    }
     size_t end =
         kcenter->center_count - first < kcenter->centers_limit ? kcenter->center_count : first + kcenter->centers_limit;
     size_t k = end - first;
-    kernel_gemm_nt(m, k, width, x, width, kcenter->centers + first * width, width, products, k);
+    if (k > DIRECT_MAX)
+        kernel_gemm_nt(m, k, width, x, width, kcenter->centers + first * width, width, products, k);
     for (size_t i = 0; i < m; i++) {
         uint32_t point = kcenter->batch[from + i];
         size_t skip = kcenter->seen[point] - first;
         if (skip >= k)
             continue;
-        kcenter->bound[point] =
-            nearest(kcenter, x + i * width, first + skip, k - skip, products + i * k + skip, kcenter->bound[point]);
+        if (k > DIRECT_MAX)
+            kcenter->bound[point] =
+                nearest(kcenter, x + i * width, first + skip, k - skip, products + i * k + skip, kcenter->bound[point]);
+        else
+            kcenter->bound[point] = nearest_direct(kcenter, x + i * width, first + skip, k - skip, kcenter->bound[point]);
         kcenter->seen[point] = (uint32_t)end;
     }
 }
@@ -180,7 +200,8 @@ static bool refresh(struct kernel_kcenter *kcenter, size_t centers_limit)
     return kernel_team_run(kcenter->team, (kcenter->batch_count + TILE - 1) / TILE, refresh_tile, kcenter);
 }
 
-/* Orders the batch by rising `seen`, a counting sort being too much for so few distinct values in so short a list. */
+/* Orders the batch by rising `seen`, so that a tile's points need the same centres; a counting sort being too much for so few
+ * distinct values in so short a list. */
 static void batch_sort(struct kernel_kcenter *kcenter)
 {
     uint32_t *batch = kcenter->batch;
@@ -195,18 +216,21 @@ static void batch_sort(struct kernel_kcenter *kcenter)
     }
 }
 
-/* The first pass: every point that has seen no centre yet, in the order of memory. */
-static bool refresh_unseen(struct kernel_kcenter *kcenter)
+/* Refreshes every stale point in the heap, in the order of memory. For the first pass, and where nearly all points are needed.
+ */
+static bool refresh_all(struct kernel_kcenter *kcenter, size_t centers_limit)
 {
+    struct kernel_heap *heap = &kcenter->heap;
     kcenter->batch_count = 0;
-    for (size_t i = 0; i < kcenter->heap.count; i++) {
-        if (kcenter->seen[kcenter->heap.items[i]] == 0)
-            kcenter->batch[kcenter->batch_count++] = kcenter->heap.items[i];
+    for (size_t i = 0; i < heap->count; i++)
+        kcenter->taken[heap->items[i]] |= IN_HEAP;
+    for (size_t i = 0; i < kcenter->count; i++) {
+        if ((kcenter->taken[i] & IN_HEAP) && kcenter->seen[i] < kcenter->center_count)
+            kcenter->batch[kcenter->batch_count++] = (uint32_t)i;
+        kcenter->taken[i] &= (uint8_t)~IN_HEAP;
     }
-    if (kcenter->batch_count < BATCH_MAX)
-        return true;
-    bool done = refresh(kcenter, CENTERS_FIRST);
-    kernel_heap_build(&kcenter->heap);
+    bool done = refresh(kcenter, centers_limit);
+    kernel_heap_build(heap);
     return done;
 }
 
@@ -343,22 +367,28 @@ enum kernel_status kernel_kcenter_next(
             heap_remove(heap, *index);
         return status;
     }
-    if (heap->count > 0 && kcenter->seen[heap->items[0]] == 0 && !refresh_unseen(kcenter))
-        return KERNEL_STOPPED;
-    size_t batch = BATCH_MIN;
+    size_t batch = kcenter->batch_wanted / 8 > BATCH_MIN ? kcenter->batch_wanted / 8 : BATCH_MIN;
+    kcenter->batch_wanted = 0;
     while (heap->count > 0) {
         uint32_t top = heap->items[0];
         if (accept != NULL && !accept(context, top)) {
             kernel_heap_pop(heap);
-        } else if (kcenter->seen[top] == kcenter->center_count) {
+            continue;
+        }
+        if (kcenter->seen[top] == kcenter->center_count) {
             *index = kernel_heap_pop(heap);
             *distance2 = kcenter->bound[top];
             return KERNEL_OK;
-        } else {
-            if (!refresh_top(kcenter, batch, accept, context))
-                return KERNEL_STOPPED;
-            batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;
         }
+        bool first_pass = kcenter->seen[top] == 0;
+        bool full = batch > BATCH_FULL && batch > heap->count / FULL_SHARE;
+        bool done = first_pass || full ? refresh_all(kcenter, first_pass ? CENTERS_FIRST : CENTERS_MAX)
+                                       : refresh_top(kcenter, batch, accept, context);
+        if (!done)
+            return KERNEL_STOPPED;
+        /* A full pass says nothing of how many points were needed: the next choice tries with few again. */
+        kcenter->batch_wanted += full || first_pass ? 0 : kcenter->batch_count;
+        batch *= 2;
     }
     return KERNEL_END;
 }

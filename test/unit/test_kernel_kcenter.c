@@ -112,6 +112,16 @@ static void test_clusters(void **state)
     }
 }
 
+/* Noise without structure, where nearly every point must be looked at for every centre. */
+static void test_noise(void **state)
+{
+    (void)state;
+    struct column *column = column_clusters(21, 7000, 24, 1, 1);
+    compare(column, 0, 60);
+    compare(column, 300, 40);
+    column_free(column);
+}
+
 static void test_layouts(void **state)
 {
     (void)state;
@@ -206,6 +216,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_noise),
         cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_adversarial),
         cmocka_unit_test(test_first_is_nearest_to_mean),
