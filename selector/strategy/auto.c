@@ -298,9 +298,12 @@ static bool any_embedded(const struct select_job *job)
 
 enum select_status select_run_auto(struct select_job *job)
 {
+    /* Between passes over all samples that no tile divides, the caller may stop it. */
     enum select_status status = select_auto_worth(job);
     if (status == SELECT_OK)
-        status = select_control(job);
+        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : select_control(job);
+    if (status == SELECT_OK && kernel_team_stopped(job->team))
+        status = SELECT_CANCELED;
     if (status == SELECT_OK)
         status = any_embedded(job) ? run_coverage(job) : run_ranked(job);
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)

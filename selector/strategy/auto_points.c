@@ -225,7 +225,7 @@ enum select_status select_auto_points_init(struct select_auto_points *points, co
     list_known(points, job);
     enum select_status status = sample_references(points, job, want);
     if (status == SELECT_OK)
-        status = load_references(points, job);
+        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : load_references(points, job);
     if (status == SELECT_OK)
         status = set_scale(points, job);
     if (status == SELECT_OK)
@@ -281,6 +281,10 @@ static enum select_status add_stratified(
         double turn = in[order[i]] ? HUGE_VAL : (double)turns[predicted + 1]++;
         keys[order[i]] = -turn - (double)i / (double)(n + 1);
     }
+    if (kernel_team_stopped(job->team)) {
+        status = SELECT_CANCELED;
+        goto done;
+    }
     if (!kernel_sort_falling(keys, n, order))
         goto done;
     for (size_t i = 0; i < n && *count < most && !in[order[i]]; i++)
@@ -318,6 +322,8 @@ enum select_status select_auto_candidates(const struct select_job *job, uint32_t
         in[order[i]] = 1;
         (*slots)[(*count)++] = job->candidates[order[i]];
     }
+    if (status == SELECT_OK && kernel_team_stopped(job->team))
+        status = SELECT_CANCELED;
     if (status == SELECT_OK)
         status = add_stratified(job, in, *slots, count, most);
     if (status == SELECT_OK)
