@@ -388,7 +388,7 @@ enum kernel_status kernel_kcenter_next(
             return KERNEL_STOPPED;
         /* A full pass says nothing of how many points were needed: the next choice tries with few again. */
         kcenter->batch_wanted += full || first_pass ? 0 : kcenter->batch_count;
-        batch *= 2;
+        batch = batch <= heap->count ? 2 * batch : batch;
     }
     return KERNEL_END;
 }
