@@ -1,4 +1,5 @@
-/* The default strategy: what it must do with duplicates, outliers, refusals, prices, weights, and columns that are not there. */
+/* The default strategy: what it must do with duplicates, outliers, refusals, prices, weights, and columns that are not there.
+ */
 #include "selector/strategy/select.h"
 #include "test/unit/columns.h"
 
@@ -241,8 +242,9 @@ static void test_uncertainty(void **state)
     struct pool *pool = pool_new(8);
     for (size_t i = 0; i < N; i++) {
         for (size_t c = 0; c < CLASSES; c++)
-            pool->probability[i * CLASSES + c] =
-                cluster(i) == 0 ? 0.25 + 0.01 * (double)(c == 0) - 0.0033 * (double)(c > 0) : c == cluster(i) ? 0.97 : 0.01;
+            pool->probability[i * CLASSES + c] = cluster(i) == 0   ? 0.25 + 0.01 * (double)(c == 0) - 0.0033 * (double)(c > 0)
+                                                 : c == cluster(i) ? 0.97
+                                                                   : 0.01;
         if (i < 200) {
             pool->state[i] = SELECT_LABELED;
             pool->label[i] = (int32_t)cluster(i);
@@ -351,7 +353,9 @@ static void test_missing_columns(void **state)
             pool->label[i] = labels == 2 ? (int32_t)cluster(i) : -1;
         }
         pool->input.embeddings = embeddings == 0 ? NULL : embeddings == 1 ? &gaps[0]->rows : &pool->embeddings->rows;
-        pool->input.probabilities = probabilities == 0 ? NULL : probabilities == 1 ? &gaps[1]->rows : &pool->probabilities->rows;
+        pool->input.probabilities = probabilities == 0   ? NULL
+                                    : probabilities == 1 ? &gaps[1]->rows
+                                                         : &pool->probabilities->rows;
         pool->input.label = labels ? pool->label : NULL;
         pool->policy.count = 60;
         pool->policy.spares = 5;
