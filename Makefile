@@ -118,7 +118,7 @@ test: $(DEPS_DONE) ## run every test: C, C under the sanitizers, Python with a r
 	$(MAKE) tsan
 	$(MAKE) test-python
 
-test-c: $(TESTS) ## run the C tests
+test-c: $(TESTS) $(BUILD)/curated ## run the C tests; some start the daemon
 	@failed=0; for program in $(TESTS); do echo "# $$program"; $$program || failed=1; done; exit $$failed
 
 test-python: $(DEPS_DONE) all ## run the Python tests against a real daemon

@@ -2,6 +2,7 @@
 #include "clients/curatectl/command.h"
 #include "clients/curatectl/json.h"
 #include "clients/curatectl/table.h"
+#include "clients/curatectl/verify.h"
 #include "clients/curatectl/view.h"
 
 #include <stdio.h>
@@ -136,7 +137,7 @@ static int watch(struct context *context, int64_t pause_ms)
 
 static int run_status(struct context *context)
 {
-    const struct value *every = command_value(context, "every");
+    const struct given *every = command_value(context, "every");
     forget_project(context);
     if (command_value(context, "watch")->text || every->text)
         return watch(context, every->text && every->integer > 0 ? every->integer : 2000);
@@ -145,8 +146,9 @@ static int run_status(struct context *context)
 
 static int run_verify(struct context *context)
 {
+    const struct given *folder = command_value(context, "store");
     forget_project(context);
-    return command_run(context);
+    return folder->text ? verify_folder(context, folder->text) : command_run(context);
 }
 
 static int show_verify(struct context *context, const msgpack_object_map *reply)
@@ -188,6 +190,7 @@ static const struct parameter status_parameters[] = {
 
 static const struct parameter verify_parameters[] = {
     {.name = "all", .key = 'a', .kind = PARAMETER_FLAG, .help = "all projects, even where CURATED_PROJECT is set"},
+    {.name = "store", .argument = "FOLDER", .help = "look at the store in FOLDER, whose daemon is stopped"},
     {0},
 };
 
