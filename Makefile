@@ -67,7 +67,7 @@ help: ## list the targets
 
 deps: $(DEPS_DONE) ## install the Debian packages and the Python environment that are missing
 
-$(DEPS_DONE): deps/install deps/debian.txt deps/requirements.txt
+$(DEPS_DONE): deps/install deps/debian.txt deps/requirements.txt $(wildcard clients/python/pyproject.toml)
 	deps/install $(BUILD)
 	@touch $@
 

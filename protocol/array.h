@@ -8,13 +8,13 @@
 #include <stdint.h>
 
 /* The element types, little-endian, with their numpy names and sizes in bytes. */
-#define ARRAY_DTYPES(X)                                                                                                      \
-    X(F4, "<f4", 4)                                                                                                          \
-    X(F2, "<f2", 2)                                                                                                          \
-    X(U4, "<u4", 4)                                                                                                          \
-    X(I4, "<i4", 4)                                                                                                          \
-    X(I8, "<i8", 8)                                                                                                          \
-    X(U2, "<u2", 2)                                                                                                          \
+#define ARRAY_DTYPES(X)                                                                                                        \
+    X(F4, "<f4", 4)                                                                                                            \
+    X(F2, "<f2", 2)                                                                                                            \
+    X(U4, "<u4", 4)                                                                                                            \
+    X(I4, "<i4", 4)                                                                                                            \
+    X(I8, "<i8", 8)                                                                                                            \
+    X(U2, "<u2", 2)                                                                                                            \
     X(U1, "|u1", 1)
 
 enum array_dtype {
@@ -26,8 +26,9 @@ enum array_dtype {
 
 /* A set of element types, for the fields that take several. */
 #define ARRAY_BIT(dtype) (1u << (dtype))
-#define ARRAY_FLOATS (ARRAY_BIT(ARRAY_F4) | ARRAY_BIT(ARRAY_F2))
-#define ARRAY_INTEGERS (ARRAY_BIT(ARRAY_U4) | ARRAY_BIT(ARRAY_I4) | ARRAY_BIT(ARRAY_I8) | ARRAY_BIT(ARRAY_U2) | ARRAY_BIT(ARRAY_U1))
+#define ARRAY_FLOATS     (ARRAY_BIT(ARRAY_F4) | ARRAY_BIT(ARRAY_F2))
+#define ARRAY_INTEGERS                                                                                                         \
+    (ARRAY_BIT(ARRAY_U4) | ARRAY_BIT(ARRAY_I4) | ARRAY_BIT(ARRAY_I8) | ARRAY_BIT(ARRAY_U2) | ARRAY_BIT(ARRAY_U1))
 
 /* A checked view of an array inside a message; it lives as long as the message. `data` may be unaligned. */
 struct array {

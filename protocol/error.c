@@ -39,7 +39,8 @@ static void make_printable(char *text)
             *text = '?';
 }
 
-bool protocol_fail(struct protocol_error *error, enum protocol_code code, const char *field, const char *expected, const char *got, ...)
+bool protocol_fail(
+    struct protocol_error *error, enum protocol_code code, const char *field, const char *expected, const char *got, ...)
 {
     if (error->code)
         return false;
@@ -56,7 +57,8 @@ bool protocol_fail(struct protocol_error *error, enum protocol_code code, const 
 
     const char *text = protocol_code_text(code);
     if (*field && *expected)
-        snprintf(error->message, sizeof error->message, "%s: %s: expected %s, got %s", text, error->field, error->expected, error->got);
+        snprintf(error->message, sizeof error->message, "%s: %s: expected %s, got %s", text, error->field, error->expected,
+            error->got);
     else if (*field)
         snprintf(error->message, sizeof error->message, "%s: %s: %s", text, error->field, error->got);
     else

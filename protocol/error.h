@@ -7,19 +7,19 @@
 #include <stdint.h>
 
 /* One list makes the enum, the words on the wire and their texts. docs/protocol.md explains each. */
-#define PROTOCOL_ERRORS(X)                                                                                                   \
-    X(OK, "ok", "no error")                                                                                                  \
-    X(BAD_REQUEST, "bad_request", "the request is malformed")                                                                \
-    X(NOT_FOUND, "not_found", "there is no such thing")                                                                      \
-    X(CONFLICT, "conflict", "the request contradicts what exists")                                                           \
-    X(BUDGET_EXHAUSTED, "budget_exhausted", "it costs more than is available")                                               \
-    X(LEASE_LOST, "lease_lost", "the lease is not held any more")                                                            \
-    X(STALE_MODEL, "stale_model", "a newer model version is active")                                                         \
-    X(TOO_LARGE, "too_large", "a size limit is exceeded")                                                                    \
-    X(BUSY, "busy", "a queue is full or the daemon is draining; try again later")                                            \
-    X(DENIED, "denied", "the configuration does not allow it")                                                               \
-    X(READ_ONLY, "read_only", "a write to disk failed earlier; only reads are served")                                       \
-    X(STORAGE_FULL, "storage_full", "the disk or the map is full")                                                           \
+#define PROTOCOL_ERRORS(X)                                                                                                     \
+    X(OK, "ok", "no error")                                                                                                    \
+    X(BAD_REQUEST, "bad_request", "the request is malformed")                                                                  \
+    X(NOT_FOUND, "not_found", "there is no such thing")                                                                        \
+    X(CONFLICT, "conflict", "the request contradicts what exists")                                                             \
+    X(BUDGET_EXHAUSTED, "budget_exhausted", "it costs more than is available")                                                 \
+    X(LEASE_LOST, "lease_lost", "the lease is not held any more")                                                              \
+    X(STALE_MODEL, "stale_model", "a newer model version is active")                                                           \
+    X(TOO_LARGE, "too_large", "a size limit is exceeded")                                                                      \
+    X(BUSY, "busy", "a queue is full or the daemon is draining; try again later")                                              \
+    X(DENIED, "denied", "the configuration does not allow it")                                                                 \
+    X(READ_ONLY, "read_only", "a write to disk failed earlier; only reads are served")                                         \
+    X(STORAGE_FULL, "storage_full", "the disk or the map is full")                                                             \
     X(INTERNAL, "internal", "a fault of the daemon, logged there")
 
 enum protocol_code {
@@ -53,5 +53,5 @@ enum protocol_code protocol_code_parse(const char *word, uint32_t size);
  * text; any of field, expected may be empty. Unprintable bytes are replaced by '?'. Returns false always, so that a check
  * can end in `return protocol_fail(...)`.
  */
-bool protocol_fail(struct protocol_error *error, enum protocol_code code, const char *field, const char *expected, const char *got, ...)
-    __attribute__((format(printf, 5, 6)));
+bool protocol_fail(struct protocol_error *error, enum protocol_code code, const char *field, const char *expected,
+    const char *got, ...) __attribute__((format(printf, 5, 6)));

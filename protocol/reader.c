@@ -133,7 +133,8 @@ int64_t reader_integer(struct reader *reader, const char *field, int64_t minimum
         return minimum;
     int64_t value;
     if (!integer_of(object, &value)) {
-        reader_reject(reader, field, expected, object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? "a larger int" : reader_type_name(object));
+        reader_reject(reader, field, expected,
+            object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? "a larger int" : reader_type_name(object));
         return minimum;
     }
     if (value < minimum || value > maximum) {
@@ -267,7 +268,8 @@ bool reader_bool_or(struct reader *reader, const char *field, bool otherwise)
 
 struct text reader_text_or(struct reader *reader, const char *field, size_t minimum, size_t maximum, const char *otherwise)
 {
-    return reader_has(reader, field) ? reader_text(reader, field, minimum, maximum) : (struct text){otherwise, strlen(otherwise)};
+    return reader_has(reader, field) ? reader_text(reader, field, minimum, maximum)
+                                     : (struct text){otherwise, strlen(otherwise)};
 }
 
 /* --- arrays ------------------------------------------------------------------------------------------------------------- */
@@ -311,7 +313,8 @@ static bool read_bytes_of(struct reader *reader, struct reader *inner, const cha
     if (inner->error->code)
         return false;
     if ((uint64_t)frame > last)
-        return protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, "a frame of this message", "frame %" PRId64 " of %zu", frame, last);
+        return protocol_fail(
+            reader->error, PROTOCOL_BAD_REQUEST, field, "a frame of this message", "frame %" PRId64 " of %zu", frame, last);
     array->data = reader->frames[frame].data;
     array->bytes = reader->frames[frame].size;
     return true;
@@ -334,9 +337,10 @@ struct array reader_array(struct reader *reader, const char *field, unsigned dty
     if (!read_shape(&inner, field, dimensions, &array) || !read_bytes_of(reader, &inner, field, &array))
         return nothing;
     size_t needed;
-    if (__builtin_mul_overflow(array.rows, array.width, &needed) || __builtin_mul_overflow(needed, array_dtype_size(array.dtype), &needed) ||
-        needed != array.bytes) {
-        snprintf(expected, sizeof expected, "the bytes of %zu x %zu %s", array.rows, array.width, array_dtype_name(array.dtype));
+    if (__builtin_mul_overflow(array.rows, array.width, &needed) ||
+        __builtin_mul_overflow(needed, array_dtype_size(array.dtype), &needed) || needed != array.bytes) {
+        snprintf(
+            expected, sizeof expected, "the bytes of %zu x %zu %s", array.rows, array.width, array_dtype_name(array.dtype));
         protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, expected, "%zu bytes", array.bytes);
         return nothing;
     }
@@ -356,8 +360,8 @@ static void check_keys(struct reader *reader, const msgpack_object_array *keys)
     for (uint32_t i = 0; i < keys->size; i++) {
         const struct text key = reader_object_text(&keys->ptr[i]);
         if (key.size == 0 || key.size > READER_KEY_MAX || !text_is_utf8(key)) {
-            protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, "keys", "str of 1 to 255 bytes of UTF-8", "keys[%" PRIu32 "]: %s of %zu bytes", i,
-                reader_type_name(&keys->ptr[i]), key.size);
+            protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, "keys", "str of 1 to 255 bytes of UTF-8",
+                "keys[%" PRIu32 "]: %s of %zu bytes", i, reader_type_name(&keys->ptr[i]), key.size);
             return;
         }
     }
@@ -367,8 +371,8 @@ static void check_slot_list(struct reader *reader, const msgpack_object_array *s
 {
     for (uint32_t i = 0; i < slots->size; i++) {
         if (slots->ptr[i].type != MSGPACK_OBJECT_POSITIVE_INTEGER || slots->ptr[i].via.u64 > UINT32_MAX) {
-            protocol_fail(
-                reader->error, PROTOCOL_BAD_REQUEST, "slots", "ints from 0 to 4294967295", "slots[%" PRIu32 "]: %s", i, reader_type_name(&slots->ptr[i]));
+            protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, "slots", "ints from 0 to 4294967295", "slots[%" PRIu32 "]: %s",
+                i, reader_type_name(&slots->ptr[i]));
             return;
         }
     }

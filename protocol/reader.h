@@ -36,15 +36,16 @@ struct reader {
 /* How a request names samples. */
 struct sample_names {
     enum { SAMPLES_NONE, SAMPLES_SLOTS, SAMPLES_SLOT_LIST, SAMPLES_KEYS, SAMPLES_FROM } kind;
-    size_t count;                      /* of SAMPLES_FROM: not known here */
-    struct array slots;                /* of SAMPLES_SLOTS, <u4 */
-    const msgpack_object *list;        /* of SAMPLES_SLOT_LIST (checked: integers 0..UINT32_MAX) and SAMPLES_KEYS (str, 1..255 bytes) */
-    uint32_t from;                     /* of SAMPLES_FROM */
+    size_t count;       /* of SAMPLES_FROM: not known here */
+    struct array slots; /* of SAMPLES_SLOTS, <u4 */
+    const msgpack_object
+        *list;     /* of SAMPLES_SLOT_LIST (checked: integers 0..UINT32_MAX) and SAMPLES_KEYS (str, 1..255 bytes) */
+    uint32_t from; /* of SAMPLES_FROM */
 };
 
 enum {
-    READER_KEY_MAX = 255,         /* bytes of a sample's key; LMDB's keys end at 511 */
-    READER_SAMPLES_MAX = 262144,  /* samples named in one request */
+    READER_KEY_MAX = 255,        /* bytes of a sample's key; LMDB's keys end at 511 */
+    READER_SAMPLES_MAX = 262144, /* samples named in one request */
 };
 
 /* The field's value, NULL where it is absent or nil. */

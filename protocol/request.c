@@ -18,8 +18,8 @@ static void read_operation(struct request *request)
 {
     const struct text name = reader_text(&request->fields, "op", 1, 64);
     if (!request->error.code && !operation_parse(name.data, name.size, &request->operation))
-        protocol_fail(
-            &request->error, PROTOCOL_BAD_REQUEST, "op", "an operation of protocol version 1", "%.*s", (int)name.size, name.data);
+        protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "op", "an operation of protocol version 1", "%.*s", (int)name.size,
+            name.data);
 }
 
 static void read_project(struct request *request)
@@ -35,7 +35,8 @@ static void read_project(struct request *request)
     if (text_is_name(project, REQUEST_PROJECT_MAX, ""))
         request->project = project;
     else
-        protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "project", "1 to 64 of A-Z a-z 0-9 . _ -", "%.*s", (int)project.size, project.data);
+        protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "project", "1 to 64 of A-Z a-z 0-9 . _ -", "%.*s",
+            (int)project.size, project.data);
 }
 
 bool request_decode(struct request *request, const struct frame *frames, size_t frame_count, msgpack_zone *zone)
@@ -52,7 +53,8 @@ bool request_decode(struct request *request, const struct frame *frames, size_t 
     msgpack_object object;
     const msgpack_unpack_return status = msgpack_unpack(frames[0].data, frames[0].size, &offset, zone, &object);
     if (status != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_MAP)
-        return protocol_fail(&request->error, PROTOCOL_INTERNAL, "message", "", "a checked message that msgpack can't unpack (%d)", (int)status);
+        return protocol_fail(
+            &request->error, PROTOCOL_INTERNAL, "message", "", "a checked message that msgpack can't unpack (%d)", (int)status);
     request->map = object.via.map;
     request->fields.map = &request->map;
 

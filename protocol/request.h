@@ -20,7 +20,8 @@ struct request_id {
 };
 
 /*
- * A decoded request. Everything in it is borrowed from the frames and from the zone it was decoded into, and lives as long as both.
+ * A decoded request. Everything in it is borrowed from the frames and from the zone it was decoded into, and lives as long as
+ * both.
  */
 struct request {
     struct request_id id;

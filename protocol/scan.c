@@ -7,6 +7,7 @@ struct cursor {
     const uint8_t *at;
     const uint8_t *end;
     struct protocol_error *error;
+    size_t elements; /* so far, of all lists and maps */
 };
 
 struct span {
@@ -23,7 +24,8 @@ struct item {
 };
 
 enum {
-    KEYS_CHECKED_MAX = 64, /* a map with more keys than this has no place in a request's envelope; its keys go unchecked for twins */
+    KEYS_CHECKED_MAX =
+        64, /* a map with more keys than this has no place in a request's envelope; its keys go unchecked for twins */
 };
 
 static bool malformed(struct cursor *cursor, const char *expected, const char *got)
@@ -145,6 +147,9 @@ static bool scan_container(struct cursor *cursor, struct item item, int depth)
     /* Each element takes at least a byte, each pair two: a count beyond that is a lie. */
     if (item.count > left(cursor) / (item.kind == KIND_MAP ? 2 : 1))
         return malformed(cursor, "a whole msgpack map", "more elements declared than there are bytes");
+    cursor->elements += item.count;
+    if (cursor->elements > SCAN_ELEMENTS_MAX)
+        return protocol_fail(cursor->error, PROTOCOL_TOO_LARGE, "message", "at most 4194304 elements in all", "more");
     struct span seen[KEYS_CHECKED_MAX];
     for (size_t i = 0; i < item.count; i++) {
         if (item.kind == KIND_MAP && !scan_key(cursor, seen, i))
@@ -167,7 +172,7 @@ static bool scan_value(struct cursor *cursor, int depth)
 
 bool scan_map(const void *bytes, size_t size, struct protocol_error *error)
 {
-    struct cursor cursor = {bytes, (const uint8_t *)bytes + size, error};
+    struct cursor cursor = {bytes, (const uint8_t *)bytes + size, error, 0};
     struct item item;
     if (!take_header(&cursor, &item))
         return false;
@@ -183,7 +188,7 @@ bool scan_map(const void *bytes, size_t size, struct protocol_error *error)
 bool scan_find(const void *bytes, size_t size, const char *key, const char **value, size_t *value_size)
 {
     struct protocol_error ignored = {0};
-    struct cursor cursor = {bytes, (const uint8_t *)bytes + size, &ignored};
+    struct cursor cursor = {bytes, (const uint8_t *)bytes + size, &ignored, 0};
     struct item map;
     if (!take_header(&cursor, &map) || map.kind != KIND_MAP)
         return false;

@@ -11,12 +11,14 @@
 #include <stddef.h>
 
 enum {
-    SCAN_DEPTH_MAX = 16, /* msgpack-c gives up at 32 with a misleading "no memory" */
+    SCAN_DEPTH_MAX = 16,         /* msgpack-c gives up at 32 with a misleading "no memory" */
+    SCAN_ELEMENTS_MAX = 1 << 22, /* msgpack-c makes 24 bytes or more of each, however small it is on the wire */
 };
 
 /*
  * True when `bytes` are exactly one well-formed msgpack map whose keys are strings, none twice in one map, nested at
- * most SCAN_DEPTH_MAX deep, without extension types. Otherwise fills `error` and returns false. O(size).
+ * most SCAN_DEPTH_MAX deep, with SCAN_ELEMENTS_MAX elements at most, without extension types. Otherwise fills `error` and
+ * returns false. O(size).
  */
 bool scan_map(const void *bytes, size_t size, struct protocol_error *error);
 

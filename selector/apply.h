@@ -1,9 +1,9 @@
 /*
  * apply.h - what each request does to the state. One function an operation, called by the engine inside its write transaction.
  *
- * A function reads its fields, checks everything, and only then writes. It answers false with request->error filled where the request is
- * refused; a refusal after a write makes the engine undo and repeat the whole group without it, which is right but slow. Failures of
- * the store are sticky in the transaction and need no answer.
+ * A function reads its fields, checks everything, and only then writes. It answers false with request->error filled where the
+ * request is refused; a refusal after a write makes the engine undo and repeat the whole group without it, which is right but
+ * slow. Failures of the store are sticky in the transaction and need no answer.
  */
 #pragma once
 
@@ -68,5 +68,5 @@ void apply_expiry(struct applying *applying, const struct deadline *deadline);
 struct project *apply_find_project(struct applying *applying, struct request *request);
 
 /* A label's class as index or name: field of the request, or element of a list. False with the error filled. */
-bool apply_read_class(
-    struct applying *applying, const struct project *project, const msgpack_object *value, const char *field, int32_t *class_index, struct protocol_error *error);
+bool apply_read_class(struct applying *applying, const struct project *project, const msgpack_object *value, const char *field,
+    int32_t *class_index, struct protocol_error *error);

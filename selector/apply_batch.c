@@ -28,8 +28,8 @@ static int64_t current_price(const struct project *project, const struct sample 
 }
 
 /* Takes the item if its sample is still in the pool and the money suffices. True where it was taken. */
-static bool take(struct applying *applying, struct project *project, const struct plan *plan, const struct item *item, int64_t budget,
-    struct selection *selection)
+static bool take(struct applying *applying, struct project *project, const struct plan *plan, const struct item *item,
+    int64_t budget, struct selection *selection)
 {
     struct sample sample;
     if (!sample_get(&applying->change->txn, project->number, item->slot, &sample) || sample.state != SAMPLE_POOL)
@@ -37,8 +37,8 @@ static bool take(struct applying *applying, struct project *project, const struc
     struct item taken = *item;
     taken.price_microusd = current_price(project, &sample, plan->inputs.type);
     int64_t cost;
-    if (__builtin_mul_overflow(taken.price_microusd, (int64_t)plan->inputs.overlap, &cost) || __builtin_add_overflow(selection->cost, cost, &cost) ||
-        cost > budget)
+    if (__builtin_mul_overflow(taken.price_microusd, (int64_t)plan->inputs.overlap, &cost) ||
+        __builtin_add_overflow(selection->cost, cost, &cost) || cost > budget)
         return false;
     selection->items[selection->count++] = taken;
     selection->cost = cost;
@@ -46,10 +46,11 @@ static bool take(struct applying *applying, struct project *project, const struc
 }
 
 /*
- * Takes the plan's picks, and for each that can't be had any more, the next spare. False: out of memory, or (without `partial`) more
- * money is needed than is available.
+ * Takes the plan's picks, and for each that can't be had any more, the next spare. False: out of memory, or (without `partial`)
+ * more money is needed than is available.
  */
-static bool select_current(struct applying *applying, struct project *project, const struct plan *plan, struct selection *selection, struct protocol_error *error)
+static bool select_current(struct applying *applying, struct project *project, const struct plan *plan,
+    struct selection *selection, struct protocol_error *error)
 {
     const int64_t available = project->counters.available_microusd;
     const int64_t budget = plan->partial && available < plan->budget ? available : plan->budget;
@@ -62,19 +63,21 @@ static bool select_current(struct applying *applying, struct project *project, c
         if (!take(applying, project, plan, &plan->items[i], budget, selection))
             selection->dropped[selection->dropped_count++] = plan->items[i].slot;
     if (selection->cost > available) {
-        protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "no more than what is available", "%" PRId64 " of %" PRId64 " available",
-            selection->cost, available);
+        protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "no more than what is available",
+            "%" PRId64 " of %" PRId64 " available", selection->cost, available);
         error->available_microusd = available;
         return false;
     }
     if (selection->count > 0)
         return true;
-    protocol_fail(error, available == 0 ? PROTOCOL_BUDGET_EXHAUSTED : PROTOCOL_NOT_FOUND, "", "", "no sample of the plan can be had any more");
+    protocol_fail(error, available == 0 ? PROTOCOL_BUDGET_EXHAUSTED : PROTOCOL_NOT_FOUND, "", "",
+        "no sample of the plan can be had any more");
     error->available_microusd = available;
     return false;
 }
 
-static bool reserve_items(struct applying *applying, struct project *project, uint32_t number, const struct selection *selection)
+static bool reserve_items(
+    struct applying *applying, struct project *project, uint32_t number, const struct selection *selection)
 {
     struct txn *txn = &applying->change->txn;
     for (uint32_t rank = 0; rank < selection->count; rank++) {
@@ -107,14 +110,16 @@ static void tell_published(struct applying *applying, struct project *project, u
 }
 
 /* Reserves the money, writes the batch and publishes it. Returns its number, 0 where it was refused. */
-static uint32_t commit_plan(struct applying *applying, struct project *project, const struct plan *plan, struct batch *batch, struct protocol_error *error)
+static uint32_t commit_plan(struct applying *applying, struct project *project, const struct plan *plan, struct batch *batch,
+    struct protocol_error *error)
 {
     struct selection selection;
     uint32_t number = 0;
     if (!select_current(applying, project, plan, &selection, error))
         goto done;
     number = (uint32_t)++project->counters.batches;
-    const struct entry reserve = {.kind = LEDGER_RESERVE, .batch = number, .slot = LEDGER_NO_SLOT, .amount_microusd = selection.cost};
+    const struct entry reserve = {
+        .kind = LEDGER_RESERVE, .batch = number, .slot = LEDGER_NO_SLOT, .amount_microusd = selection.cost};
     if (!ledger_append(applying->change, project, reserve, (struct text){"", 0}, error)) {
         number = 0;
         goto done;
@@ -185,10 +190,12 @@ void apply_replenish(struct applying *applying, struct text name, const struct p
     event_end(applying->change, project, EVENT_BUDGET_EXHAUSTED);
 }
 
-/* --- canceling --------------------------------------------------------------------------------------------------------------- */
+/* --- canceling ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* The ranks of the batch's items that nobody holds; NULL out of memory. */
-static uint32_t *waiting_ranks(struct txn *txn, const struct project *project, uint32_t number, const struct batch *batch, uint32_t *count)
+static uint32_t *waiting_ranks(
+    struct txn *txn, const struct project *project, uint32_t number, const struct batch *batch, uint32_t *count)
 {
     uint32_t *ranks = malloc((batch->items + 1u) * sizeof *ranks);
     struct key prefix = key_project(project->number);
@@ -228,8 +235,8 @@ bool apply_batch_cancel(struct applying *applying, struct request *request, stru
     if (!batch_get(txn, project->number, number, &batch))
         return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "batch", "a batch of the project", "%" PRIu32, number);
     if (batch.state != BATCH_OPEN)
-        return protocol_fail(
-            &request->error, PROTOCOL_CONFLICT, "batch", "an open batch", "one that is %s", batch.state == BATCH_DONE ? "done" : "canceled");
+        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "batch", "an open batch", "one that is %s",
+            batch.state == BATCH_DONE ? "done" : "canceled");
     uint32_t count;
     uint32_t *ranks = waiting_ranks(txn, project, number, &batch, &count);
     if (!ranks)

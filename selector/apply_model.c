@@ -10,8 +10,8 @@ enum { MODELS_LISTED = 64, EVALUATION_MAP_MAX = 65536 };
 
 static bool stale(struct request *request, int64_t version, int64_t active)
 {
-    return protocol_fail(&request->error, PROTOCOL_STALE_MODEL, "model_version", "a version newer than the active one", "%" PRId64 " while %" PRId64 " is active",
-        version, active);
+    return protocol_fail(&request->error, PROTOCOL_STALE_MODEL, "model_version", "a version newer than the active one",
+        "%" PRId64 " while %" PRId64 " is active", version, active);
 }
 
 static int64_t read_version(struct request *request)
@@ -96,7 +96,8 @@ bool apply_model_activate(struct applying *applying, struct request *request, st
     if (version < project->counters.model_version)
         return stale(request, version, project->counters.model_version);
     if (!model_get(&applying->change->txn, project->number, version, &model))
-        return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
+        return protocol_fail(
+            &request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
     activate(applying, project, version);
     writer_integer(reply, "model_version", version);
     return true;
@@ -124,14 +125,17 @@ bool apply_model_drop(struct applying *applying, struct request *request, struct
         return false;
     struct model model;
     if (version == project->counters.model_version)
-        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "model_version", "a version that is not active", "%" PRId64, version);
+        return protocol_fail(
+            &request->error, PROTOCOL_CONFLICT, "model_version", "a version that is not active", "%" PRId64, version);
     if (!model_get(&applying->change->txn, project->number, version, &model))
-        return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
+        return protocol_fail(
+            &request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
     purge(applying, project, version);
     return true;
 }
 
-/* --- evaluations ------------------------------------------------------------------------------------------------------------ */
+/* --- evaluations ------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_finite_number(const msgpack_object *value)
 {
@@ -206,7 +210,8 @@ bool apply_eval_put(struct applying *applying, struct request *request, struct w
     writer_init(&stored);
     writer_map_begin(&stored, NULL);
     bool ok = check_classes(applying, project, request) && copy_numbers(fields, &stored, "metrics", false) &&
-              copy_numbers(fields, &stored, "per_class", true) && copy_numbers(fields, &stored, "per_slice", true) && copy_correct(fields, &stored);
+              copy_numbers(fields, &stored, "per_class", true) && copy_numbers(fields, &stored, "per_slice", true) &&
+              copy_correct(fields, &stored);
     writer_map_end(&stored);
     const struct text map = writer_finish(&stored);
     if (ok && !map.data)

@@ -10,8 +10,8 @@ struct project *apply_find_project(struct applying *applying, struct request *re
     return change_project(applying->change, request->project, &request->error);
 }
 
-bool apply_read_class(
-    struct applying *applying, const struct project *project, const msgpack_object *value, const char *field, int32_t *class_index, struct protocol_error *error)
+bool apply_read_class(struct applying *applying, const struct project *project, const msgpack_object *value, const char *field,
+    int32_t *class_index, struct protocol_error *error)
 {
     const struct text name = reader_object_text(value);
     uint32_t index;
@@ -21,7 +21,8 @@ bool apply_read_class(
     } else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER && value->via.u64 < project->settings.classes) {
         index = (uint32_t)value->via.u64;
     } else if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER || value->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
-        return protocol_fail(error, PROTOCOL_NOT_FOUND, field, "the index of a class of the project", "%lld", (long long)value->via.i64);
+        return protocol_fail(
+            error, PROTOCOL_NOT_FOUND, field, "the index of a class of the project", "%lld", (long long)value->via.i64);
     } else {
         return protocol_fail(error, PROTOCOL_BAD_REQUEST, field, "a class name or index", "%s", reader_type_name(value));
     }
@@ -37,8 +38,10 @@ static bool compare_with(struct applying *applying, struct project *project, str
     if (!settings_read_classes(&request->fields, applying->change, project, false) ||
         !settings_read(&request->fields, applying->change, project, &wanted))
         return false;
+    /* Both were zeroed before they were filled, padding included. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
     if (memcmp(&wanted, &project->settings, sizeof wanted) != 0)
-        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "project", "the settings it was created with", "other settings");
+        return protocol_fail(
+            &request->error, PROTOCOL_CONFLICT, "project", "the settings it was created with", "other settings");
     writer_bool(reply, "created", false);
     return true;
 }
@@ -84,7 +87,8 @@ bool apply_project_set(struct applying *applying, struct request *request, struc
     if (!project)
         return false;
     if (reader_has(&request->fields, "seed"))
-        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "seed", "no change: it is fixed when the project is created", "a seed");
+        return protocol_fail(
+            &request->error, PROTOCOL_CONFLICT, "seed", "no change: it is fixed when the project is created", "a seed");
     if (reader_has(&request->fields, "classes") && !settings_read_classes(&request->fields, applying->change, project, true))
         return false;
     struct settings settings = project->settings;
@@ -110,7 +114,8 @@ bool apply_budget_grant(struct applying *applying, struct request *request, stru
         reader_reject(&request->fields, "amount_microusd", "an amount other than 0", "0");
     if (request->error.code)
         return false;
-    const struct entry entry = {.kind = amount > 0 ? LEDGER_GRANT : LEDGER_CORRECT, .amount_microusd = amount, .slot = LEDGER_NO_SLOT};
+    const struct entry entry = {
+        .kind = amount > 0 ? LEDGER_GRANT : LEDGER_CORRECT, .amount_microusd = amount, .slot = LEDGER_NO_SLOT};
     if (!ledger_append(applying->change, project, entry, note, &request->error))
         return false;
     struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_GRANTED);

@@ -25,7 +25,8 @@ static const msgpack_object_array *read_column(struct reader *fields, const char
         return NULL;
     const msgpack_object_array *list = reader_list(fields, field, READER_SAMPLES_MAX);
     if (!fields->error->code && list->size != count)
-        protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, field, "as many entries as keys", "%" PRIu32 " for %" PRIu32 " keys", list->size, count);
+        protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, field, "as many entries as keys", "%" PRIu32 " for %" PRIu32 " keys",
+            list->size, count);
     return list;
 }
 
@@ -37,8 +38,8 @@ static void check_texts(struct reader *fields, const char *field, const msgpack_
         if (list->ptr[i].type == MSGPACK_OBJECT_NIL)
             continue;
         if (list->ptr[i].type != MSGPACK_OBJECT_STR || text.size > maximum || !text_is_utf8(text))
-            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, field, "nil or str of UTF-8 within the size limit", "%s[%" PRIu32 "]: %s of %zu bytes", field,
-                i, reader_type_name(&list->ptr[i]), text.size);
+            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, field, "nil or str of UTF-8 within the size limit",
+                "%s[%" PRIu32 "]: %s of %zu bytes", field, i, reader_type_name(&list->ptr[i]), text.size);
     }
 }
 
@@ -77,15 +78,16 @@ static void read_prices(struct reader *fields, struct sample_columns *columns)
     if (prices->type == MSGPACK_OBJECT_MAP) {
         columns->prices = reader_array(fields, "prices_microusd", ARRAY_BIT(ARRAY_I8), 1);
         if (!fields->error->code && columns->prices.rows != columns->keys->size)
-            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "prices_microusd", "as many entries as keys", "%zu for %" PRIu32 " keys",
-                columns->prices.rows, columns->keys->size);
+            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "prices_microusd", "as many entries as keys",
+                "%zu for %" PRIu32 " keys", columns->prices.rows, columns->keys->size);
     } else {
         columns->price_list = read_column(fields, "prices_microusd", columns->keys->size);
     }
     for (uint32_t i = 0; !fields->error->code && i < columns->keys->size; i++) {
         const int64_t price = price_at(columns, i);
         if (price < SAMPLE_NO_PRICE || price > INT64_MAX / 1024)
-            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "prices_microusd", "-1, nil or an int from 0 to 2^53", "prices_microusd[%" PRIu32 "]", i);
+            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "prices_microusd", "-1, nil or an int from 0 to 2^53",
+                "prices_microusd[%" PRIu32 "]", i);
     }
 }
 
@@ -108,7 +110,8 @@ static bool read_columns(struct reader *fields, struct sample_columns *columns)
     return !fields->error->code;
 }
 
-static bool read_tags(struct applying *applying, struct project *project, const msgpack_object *entry, uint64_t *tags, struct protocol_error *error)
+static bool read_tags(struct applying *applying, struct project *project, const msgpack_object *entry, uint64_t *tags,
+    struct protocol_error *error)
 {
     *tags = 0;
     for (uint32_t j = 0; entry->type == MSGPACK_OBJECT_ARRAY && j < entry->via.array.size; j++) {
@@ -116,7 +119,8 @@ static bool read_tags(struct applying *applying, struct project *project, const 
         uint32_t tag;
         if (!name_find(&applying->change->txn, project, NAME_TAG, name, &tag)) {
             if (project->counters.names[NAME_TAG] >= PROJECT_TAGS_MAX)
-                return protocol_fail(error, PROTOCOL_TOO_LARGE, "tags", "at most 64 different tags in a project", "another one");
+                return protocol_fail(
+                    error, PROTOCOL_TOO_LARGE, "tags", "at most 64 different tags in a project", "another one");
             tag = name_intern(&applying->change->txn, project, NAME_TAG, name);
         }
         *tags |= UINT64_C(1) << tag;
@@ -125,8 +129,8 @@ static bool read_tags(struct applying *applying, struct project *project, const 
 }
 
 /* Lays the given columns over the sample's record. */
-static bool fill(struct applying *applying, struct project *project, const struct sample_columns *columns, uint32_t i, struct sample *sample,
-    struct protocol_error *error)
+static bool fill(struct applying *applying, struct project *project, const struct sample_columns *columns, uint32_t i,
+    struct sample *sample, struct protocol_error *error)
 {
     if (columns->has_prices)
         sample->price_microusd = price_at(columns, i);
@@ -142,8 +146,8 @@ static struct text uri_at(const struct sample_columns *columns, uint32_t i)
     return columns->uris ? reader_object_text(&columns->uris->ptr[i]) : (struct text){NULL, 0};
 }
 
-static bool put_one(
-    struct applying *applying, struct project *project, const struct sample_columns *columns, uint32_t i, uint32_t *slot, struct protocol_error *error)
+static bool put_one(struct applying *applying, struct project *project, const struct sample_columns *columns, uint32_t i,
+    uint32_t *slot, struct protocol_error *error)
 {
     struct txn *txn = &applying->change->txn;
     const struct text key = reader_object_text(&columns->keys->ptr[i]);
@@ -183,7 +187,7 @@ bool apply_sample_put(struct applying *applying, struct request *request, struct
     bool ok = true;
     for (uint32_t i = 0; ok && i < count; i++)
         ok = put_one(applying, project, &columns, i, &slots[i], &request->error);
-    ok = ok && slots_differ(slots, count, &request->error);
+    ok = ok && slots_differ(slots, count, "keys", &request->error);
     if (ok) {
         writer_integer(reply, "created", (int64_t)(project->counters.samples - before));
         writer_array(reply, "slots", ARRAY_U4, slots, count, 0);
@@ -192,14 +196,15 @@ bool apply_sample_put(struct applying *applying, struct request *request, struct
     return ok;
 }
 
-static bool may_drop(struct txn *txn, const struct project *project, uint32_t slot, struct sample *sample, struct protocol_error *error)
+static bool may_drop(
+    struct txn *txn, const struct project *project, uint32_t slot, struct sample *sample, struct protocol_error *error)
 {
     if (!sample_get(txn, project->number, slot, sample))
         return txn_corrupt(txn);
     if (sample->state != SAMPLE_RESERVED && sample->state != SAMPLE_LEASED)
         return true;
-    return protocol_fail(error, PROTOCOL_CONFLICT, "slots", "samples that are not in an open batch", "slot %" PRIu32 " is %s", slot,
-        sample_state_name(sample->state));
+    return protocol_fail(error, PROTOCOL_CONFLICT, "slots", "samples that are not in an open batch", "slot %" PRIu32 " is %s",
+        slot, sample_state_name(sample->state));
 }
 
 bool apply_sample_drop(struct applying *applying, struct request *request, struct writer *reply)

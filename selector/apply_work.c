@@ -10,7 +10,8 @@
 
 enum { WORKER_NAME_MAX = 64, LEASE_COUNT_MAX = 1000, LEASE_MS_MAX = 86400000 };
 
-/* --- leasing ----------------------------------------------------------------------------------------------------------------- */
+/* --- leasing -----------------------------------------------------------------------------------------------------------------
+ */
 
 /* One LEASE request, read and checked. */
 struct leasing {
@@ -19,8 +20,8 @@ struct leasing {
     uint32_t worker; /* 0: never seen before */
     uint32_t count;
     int64_t lease_ms;
-    uint32_t batch;  /* 0: any */
-    int64_t type;    /* as in struct batch; -1: any */
+    uint32_t batch; /* 0: any */
+    int64_t type;   /* as in struct batch; -1: any */
     uint64_t request_hash[2];
 };
 
@@ -42,8 +43,8 @@ static bool read_type(struct request *request, const struct project *project, in
     for (uint32_t i = 0; i < project->settings.type_count; i++)
         if (text_equal(name, project->settings.types[i].name))
             *type = i + 1;
-    return *type >= 0 ||
-           protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "type", "an annotation type of the project", "%.*s", (int)name.size, name.data);
+    return *type >= 0 || protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "type", "an annotation type of the project", "%.*s",
+                             (int)name.size, name.data);
 }
 
 static bool read_leasing(struct applying *applying, struct request *request, struct leasing *leasing)
@@ -113,12 +114,14 @@ static uint32_t repeat_leases(struct applying *applying, const struct leasing *l
     return count;
 }
 
-static bool suits(struct applying *applying, const struct leasing *leasing, uint32_t batch_number, const struct waiting *waiting)
+static bool suits(
+    struct applying *applying, const struct leasing *leasing, uint32_t batch_number, const struct waiting *waiting)
 {
     struct batch batch;
     if (leasing->worker > 0 && waiting_has(waiting, leasing->worker))
         return false;
-    return leasing->type < 0 || (batch_get(&applying->change->txn, leasing->project->number, batch_number, &batch) && batch.type == leasing->type);
+    return leasing->type < 0 ||
+           (batch_get(&applying->change->txn, leasing->project->number, batch_number, &batch) && batch.type == leasing->type);
 }
 
 /* The first waiting items that suit, in the queue's order. */
@@ -151,8 +154,8 @@ static void grant(struct applying *applying, const struct leasing *leasing, cons
     const uint32_t worker =
         leasing->worker > 0 ? leasing->worker : name_intern(&change->txn, leasing->project, NAME_WORKER, leasing->worker_name);
     const int64_t deadline_ms = change->now_ms + leasing->lease_ms;
-    const uint64_t fence =
-        lease_grant(change, leasing->project, found->batch, found->rank, &found->waiting, worker, deadline_ms, leasing->request_hash);
+    const uint64_t fence = lease_grant(
+        change, leasing->project, found->batch, found->rank, &found->waiting, worker, deadline_ms, leasing->request_hash);
     const struct deadline deadline = {deadline_ms, fence, leasing->project->number, found->waiting.slot};
     if (!deadlines_add(applying->deadlines, deadline))
         change->txn.status = DATABASE_NO_MEMORY;
@@ -184,7 +187,8 @@ bool apply_lease(struct applying *applying, struct request *request, struct writ
     return true;
 }
 
-/* --- what all answers have in common ------------------------------------------------------------------------------------------ */
+/* --- what all answers have in common
+ * ------------------------------------------------------------------------------------------ */
 
 /* A request under a lease: who, which sample, and whether the lease holds. */
 struct answering {
@@ -211,16 +215,16 @@ static bool read_answering(struct applying *applying, struct request *request, s
     if (!sample_get(txn, answering->project->number, answering->slot, &answering->sample))
         return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "slot", "a registered slot", "%" PRId64, slot);
     if (!name_find(txn, answering->project, NAME_WORKER, worker, &answering->worker))
-        return protocol_fail(
-            &request->error, PROTOCOL_NOT_FOUND, "worker", "a worker that has leased before", "%.*s", (int)worker.size, worker.data);
+        return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "worker", "a worker that has leased before", "%.*s",
+            (int)worker.size, worker.data);
     answering->holds = lease_holds(&answering->sample, answering->worker, answering->fence);
     return true;
 }
 
 static bool lost(struct request *request, const struct answering *answering)
 {
-    return protocol_fail(&request->error, PROTOCOL_LEASE_LOST, "lease", "a lease that is held", "lease %" PRIu64 " of slot %" PRIu32, answering->fence,
-        answering->slot);
+    return protocol_fail(&request->error, PROTOCOL_LEASE_LOST, "lease", "a lease that is held",
+        "lease %" PRIu64 " of slot %" PRIu32, answering->fence, answering->slot);
 }
 
 bool apply_touch(struct applying *applying, struct request *request, struct writer *reply)
@@ -228,7 +232,8 @@ bool apply_touch(struct applying *applying, struct request *request, struct writ
     struct answering answering;
     if (!read_answering(applying, request, &answering))
         return false;
-    const int64_t lease_ms = reader_integer_or(&request->fields, "lease_ms", 100, LEASE_MS_MAX, answering.project->settings.lease_ms);
+    const int64_t lease_ms =
+        reader_integer_or(&request->fields, "lease_ms", 100, LEASE_MS_MAX, answering.project->settings.lease_ms);
     if (request->error.code)
         return false;
     if (!answering.holds)
@@ -271,9 +276,11 @@ static int64_t charge(struct applying *applying, const struct answering *answeri
     return item.price_microusd;
 }
 
-/* --- SUBMIT ------------------------------------------------------------------------------------------------------------------- */
+/* --- SUBMIT
+ * ------------------------------------------------------------------------------------------------------------------- */
 
-static bool read_label(struct applying *applying, struct request *request, const struct answering *answering, int32_t *class_index, struct text *value)
+static bool read_label(struct applying *applying, struct request *request, const struct answering *answering,
+    int32_t *class_index, struct text *value)
 {
     const msgpack_object *label = reader_find(&request->fields, "label");
     *class_index = LABEL_NO_CLASS;
@@ -298,8 +305,8 @@ static void write_submitted(struct writer *reply, uint64_t label_seq, const stru
  * The lease is not held. Either this answer was accepted before, and is acknowledged again; or it is too late, and is kept once
  * if it comes from the newest holder that lost it.
  */
-static bool submit_again_or_late(
-    struct applying *applying, struct request *request, struct answering *answering, int32_t class_index, struct text value, struct writer *reply)
+static bool submit_again_or_late(struct applying *applying, struct request *request, struct answering *answering,
+    int32_t class_index, struct text value, struct writer *reply)
 {
     struct txn *txn = &applying->change->txn;
     struct label label;
@@ -309,11 +316,13 @@ static bool submit_again_or_late(
         if (!label_get(txn, answering->project->number, sequence, &label, &stored))
             return txn_corrupt(txn);
         if (label.class_index != class_index || stored.size != value.size || memcmp(stored.data, value.data, value.size) != 0)
-            return protocol_fail(&request->error, PROTOCOL_CONFLICT, "label", "the answer this lease was given before", "another one");
+            return protocol_fail(
+                &request->error, PROTOCOL_CONFLICT, "label", "the answer this lease was given before", "another one");
         write_submitted(reply, sequence, &label);
         return true;
     }
-    const bool last_holder = answering->sample.lost_fence == answering->fence && answering->sample.lost_worker == answering->worker;
+    const bool last_holder =
+        answering->sample.lost_fence == answering->fence && answering->sample.lost_worker == answering->worker;
     if (sequence == 0 && last_holder) {
         label = (struct label){.fence = answering->fence,
             .slot = answering->slot,
@@ -328,7 +337,8 @@ static bool submit_again_or_late(
     return lost(request, answering);
 }
 
-static void tell_accepted(struct applying *applying, const struct answering *answering, uint64_t sequence, const struct label *label, struct text worker)
+static void tell_accepted(struct applying *applying, const struct answering *answering, uint64_t sequence,
+    const struct label *label, struct text worker)
 {
     struct text class_name = {"", 0};
     if (label->class_index >= 0)
@@ -384,7 +394,8 @@ bool apply_submit(struct applying *applying, struct request *request, struct wri
     return true;
 }
 
-/* --- SKIP, RELEASE, expiry ----------------------------------------------------------------------------------------------------- */
+/* --- SKIP, RELEASE, expiry
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void reject(struct applying *applying, struct answering *answering, struct text reason, uint32_t paid_answers)
 {

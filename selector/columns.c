@@ -1,6 +1,6 @@
 /*
- * The columns thread: the only writer of the vectors. It checks bulk arrays in one pass and writes and syncs them, so that a large push never
- * stands between a worker and its lease. Pushes that have arrived together share one transaction.
+ * The columns thread: the only writer of the vectors. It checks bulk arrays in one pass and writes and syncs them, so that a
+ * large push never stands between a worker and its lease. Pushes that have arrived together share one transaction.
  */
 
 #include "selector/push.h"
@@ -15,9 +15,9 @@ enum { GROUP_MAX = 16 };
 /* A push of the current group. */
 struct pending {
     struct message message;
-    bool to_engine;  /* written; its version is still to be activated */
+    bool to_engine; /* written; its version is still to be activated */
     uint64_t rows;
-    size_t reply;    /* offset into columns->replies */
+    size_t reply; /* offset into columns->replies */
     size_t reply_size;
 };
 
@@ -133,15 +133,16 @@ static void send_range(struct columns *columns, size_t first, size_t last)
             message_set_route(&pending->message, &route);
             message_send(&pending->message, columns->engine_socket, 0);
         } else {
-            message_reply(
-                &pending->message, columns->replies_socket, (struct text){columns->replies.data + pending->reply, pending->reply_size});
+            message_reply(&pending->message, columns->replies_socket,
+                (struct text){columns->replies.data + pending->reply, pending->reply_size});
         }
     }
 }
 
 static void refuse(struct columns *columns, struct pending *pending, const struct txn *vectors)
 {
-    log_error("write_failed", "environment=vectors status=\"%s\" error=\"%s\"", database_status_text(vectors->status), mdb_strerror(vectors->lmdb_error));
+    log_error("write_failed", "environment=vectors status=\"%s\" error=\"%s\"", database_status_text(vectors->status),
+        mdb_strerror(vectors->lmdb_error));
     struct frame frames[REQUEST_FRAMES_MAX];
     const size_t count = message_frames(&pending->message, frames, REQUEST_FRAMES_MAX);
     struct request request;
@@ -149,8 +150,11 @@ static void refuse(struct columns *columns, struct pending *pending, const struc
     request_decode(&request, frames, count, &columns->zone);
     const bool full = vectors->status == DATABASE_MAP_FULL || vectors->status == DATABASE_DISK_FULL;
     memset(&request.error, 0, sizeof request.error);
-    protocol_fail(&request.error, full ? PROTOCOL_STORAGE_FULL : columns->read_only ? PROTOCOL_READ_ONLY : PROTOCOL_INTERNAL, "", "", "%s",
-        database_status_text(vectors->status));
+    protocol_fail(&request.error,
+        full                 ? PROTOCOL_STORAGE_FULL
+        : columns->read_only ? PROTOCOL_READ_ONLY
+                             : PROTOCOL_INTERNAL,
+        "", "", "%s", database_status_text(vectors->status));
     msgpack_sbuffer_clear(&columns->replies);
     pending->to_engine = false;
     store_error(columns, pending, &request);
@@ -175,7 +179,8 @@ static void commit_group(struct columns *columns)
     columns->group_count = 0;
 }
 
-/* --- columns that belong to no model, because the daemon stopped between dropping the one and the other ------------------------- */
+/* --- columns that belong to no model, because the daemon stopped between dropping the one and the other
+ * ------------------------- */
 
 struct orphan_search {
     struct txn *state;
@@ -234,7 +239,8 @@ static void clean_orphans(struct columns *columns)
     txn_abort(&state);
 }
 
-/* --- the loop -------------------------------------------------------------------------------------------------------------------- */
+/* --- the loop
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 static bool take(struct columns *columns, int flags)
 {

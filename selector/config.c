@@ -15,20 +15,27 @@ static const struct setting {
     const char *name;
     enum kind kind;
     size_t offset;
-    size_t size;  /* of a text's room */
+    size_t size; /* of a text's room */
     int64_t minimum;
     int64_t maximum;
     const char *initial;
     const char *help;
 } settings[] = {
-#define TEXT(name, initial, help) {#name, KIND_TEXT, offsetof(struct config, name), sizeof(((struct config *)0)->name), 0, 0, initial, help}
-#define INTEGER(name, minimum, maximum, initial, help) {#name, KIND_INTEGER, offsetof(struct config, name), 0, minimum, maximum, initial, help}
+#define TEXT(name, initial, help)                                                                                              \
+    {                                                                                                                          \
+#name, KIND_TEXT, offsetof(struct config, name), sizeof(((struct config *)0)->name), 0, 0, initial, help               \
+    }
+#define INTEGER(name, minimum, maximum, initial, help)                                                                         \
+    {                                                                                                                          \
+#name, KIND_INTEGER, offsetof(struct config, name), 0, minimum, maximum, initial, help                                 \
+    }
     TEXT(store, "/var/lib/curated", "folder of the store"),
     TEXT(requests, "tcp://127.0.0.1:7811", "ZeroMQ endpoint for requests; loopback or ipc:// only"),
     TEXT(events, "tcp://127.0.0.1:7812", "ZeroMQ endpoint for events; loopback or ipc:// only"),
     TEXT(log_level, "info", "error, warning, info or debug"),
     INTEGER(max_request_bytes, 4096, (int64_t)1 << 30, "67108864", "largest request, all frames together"),
-    INTEGER(bulk_queue_bytes, 1 << 20, (int64_t)1 << 36, "268435456", "bytes of pushes under way; beyond, pushes are answered busy"),
+    INTEGER(bulk_queue_bytes, 1 << 20, (int64_t)1 << 36, "268435456",
+        "bytes of pushes under way; beyond, pushes are answered busy"),
     INTEGER(state_map_bytes, 1 << 20, (int64_t)1 << 44, "68719476736", "bound of the state environment's size"),
     INTEGER(vectors_map_bytes, 1 << 20, (int64_t)1 << 46, "1099511627776", "bound of the vectors environment's size"),
     INTEGER(group_requests, 1, 100000, "4096", "requests committed in one transaction at most"),
@@ -75,7 +82,8 @@ static bool set_defaults(struct config *config)
     return true;
 }
 
-/* --- the file -------------------------------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------------------------------------
+ */
 
 static const struct setting *find_setting(const char *name)
 {
@@ -122,7 +130,8 @@ static bool read_file(struct config *config, const char *path)
     return ok;
 }
 
-/* --- the command line ------------------------------------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------------------------------------------------
+ */
 
 /* What the command line said, kept to be laid over the file's content. */
 struct command_line {
@@ -130,7 +139,8 @@ struct command_line {
     const char *path;
 };
 
-const char *argp_program_version = "curated " CURATED_VERSION;
+/* Read by glibc, so it must be seen outside this program's objects. */
+__attribute__((visibility("default"))) const char *argp_program_version = "curated " CURATED_VERSION;
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
@@ -156,9 +166,11 @@ static void parse_command_line(struct command_line *line, int argc, char **argv)
         for (char *at = names[i]; *at; at++)
             if (*at == '_')
                 *at = '-';
-        options[i + 1] = (struct argp_option){names[i], OPTION_FIRST + (int)i, settings[i].kind == KIND_TEXT ? "TEXT" : "N", 0, settings[i].help, 0};
+        options[i + 1] = (struct argp_option){
+            names[i], OPTION_FIRST + (int)i, settings[i].kind == KIND_TEXT ? "TEXT" : "N", 0, settings[i].help, 0};
     }
-    const struct argp argp = {.options = options, .parser = parse_option, .doc = "Decides which samples to have labelled next. See curated(8)."};
+    const struct argp argp = {
+        .options = options, .parser = parse_option, .doc = "Decides which samples to have labelled next. See curated(8)."};
     argp_parse(&argp, argc, argv, 0, NULL, line);
 }
 

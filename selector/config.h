@@ -18,20 +18,21 @@ struct config {
     int64_t bulk_queue_bytes; /* of pushes under way; beyond it, busy */
     int64_t state_map_bytes;
     int64_t vectors_map_bytes;
-    int64_t group_requests;   /* in one transaction at most */
-    int64_t threads;          /* of the planner; 0: one a processor */
-    int64_t candidates_max;   /* of `auto`; 0: its default */
+    int64_t group_requests; /* in one transaction at most */
+    int64_t threads;        /* of the planner; 0: one a processor */
+    int64_t candidates_max; /* of `auto`; 0: its default */
     int64_t references_max;
-    char path[256];           /* of the configuration file; empty: none */
+    char path[256]; /* of the configuration file; empty: none */
 };
 
 /*
- * Reads the command line and the file it names. Ends the process for --help, --version and usage errors, as command lines do; a wrong
- * configuration file is reported on standard error with its line, and answers false.
+ * Reads the command line and the file it names. Ends the process for --help, --version and usage errors, as command lines do; a
+ * wrong configuration file is reported on standard error with its line, and answers false.
  */
 bool configuration_load(struct config *config, int argc, char **argv);
 
-/* Reads the file again and takes over the keys that may change while running (log_level). False, with nothing changed, where it is wrong. */
+/* Reads the file again and takes over the keys that may change while running (log_level). False, with nothing changed, where it
+ * is wrong. */
 bool configuration_reload(struct config *config);
 
 /* Adds every key to the open map. */

@@ -1,8 +1,8 @@
 /*
  * deadline.h - when leases end: a heap in memory, rebuilt from the store at start.
  *
- * An entry is a hint: whether the lease still lives is asked of the store when its time comes, so answered and extended leases need no
- * removal. Belongs to the engine's thread.
+ * An entry is a hint: whether the lease still lives is asked of the store when its time comes, so answered and extended leases
+ * need no removal. Belongs to the engine's thread.
  */
 #pragma once
 

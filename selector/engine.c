@@ -1,9 +1,10 @@
 /*
- * The engine: the only writer of the state. It takes all requests that have arrived, applies them in one transaction, syncs it, and only then
- * lets replies and events go. So the cost of a sync is shared by everyone who waits for it.
+ * The engine: the only writer of the state. It takes all requests that have arrived, applies them in one transaction, syncs it,
+ * and only then lets replies and events go. So the cost of a sync is shared by everyone who waits for it.
  *
- * A request that is refused after it began to write poisons its group: the transaction is undone and the group applied again without it.
- * A group that the store can't take is tried again one request at a time, so that only the request at fault is refused.
+ * A request that is refused after it began to write poisons its group: the transaction is undone and the group applied again
+ * without it. A group that the store can't take is tried again one request at a time, so that only the request at fault is
+ * refused.
  */
 
 #include "selector/apply.h"
@@ -93,7 +94,8 @@ static struct applying applying_of(struct engine *engine)
     return (struct applying){&engine->change, &engine->deadlines, &engine->purges, &engine->draining};
 }
 
-/* The reply kept for this very request, if there is one. True where the request is dealt with: answered, or refused as a conflict. */
+/* The reply kept for this very request, if there is one. True where the request is dealt with: answered, or refused as a
+ * conflict. */
 static bool answer_kept(struct engine *engine, struct request *request, const uint64_t body[2], struct writer *reply, bool *ok)
 {
     struct kept_reply kept;
@@ -130,7 +132,8 @@ static bool call(struct engine *engine, const struct message *message, struct re
 }
 
 /* Applies a decoded request and writes its whole reply. False where it was refused, with request->error filled. */
-static bool apply_decoded(struct engine *engine, const struct message *message, struct request *request, const struct frame *payload)
+static bool apply_decoded(
+    struct engine *engine, const struct message *message, struct request *request, const struct frame *payload)
 {
     struct writer *reply = &engine->writer;
     const bool keeps = table[request->operation].keeps_reply;
@@ -167,7 +170,8 @@ static void store_reply(struct engine *engine, struct pending *pending)
         pending->reply_size = 0;
 }
 
-static void store_error(struct engine *engine, struct pending *pending, const struct request_id *id, const struct protocol_error *error)
+static void store_error(
+    struct engine *engine, struct pending *pending, const struct request_id *id, const struct protocol_error *error)
 {
     writer_reset(&engine->writer);
     reply_error(&engine->writer, id, error);
@@ -224,7 +228,8 @@ static void apply_replenished(struct engine *engine, struct pending *pending)
             engine->replenishing[i].planning = false;
 }
 
-/* --- a group --------------------------------------------------------------------------------------------------------------- */
+/* --- a group ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* Takes the leases whose time has come off the heap. */
 static void collect_due(struct engine *engine, int64_t now_ms)
@@ -274,7 +279,8 @@ static void send_replies(struct engine *engine, size_t first, size_t last)
     for (size_t i = first; i < last; i++) {
         struct pending *pending = &engine->group[i];
         if (pending->reply_size > 0)
-            message_reply(&pending->message, engine->replies_socket, (struct text){engine->replies.data + pending->reply, pending->reply_size});
+            message_reply(&pending->message, engine->replies_socket,
+                (struct text){engine->replies.data + pending->reply, pending->reply_size});
         else
             message_close(&pending->message);
     }
@@ -379,7 +385,8 @@ static void commit_group(struct engine *engine)
     engine->daemon->vitals.read_only = engine->read_only;
 }
 
-/* --- continuous mode --------------------------------------------------------------------------------------------------------- */
+/* --- continuous mode ---------------------------------------------------------------------------------------------------------
+ */
 
 static struct replenishing *find_replenishing(struct engine *engine, uint32_t project)
 {
@@ -414,7 +421,8 @@ static void replenish(struct engine *engine, const struct project *project)
     state->model_version = counters->model_version;
     const struct route route = {.kind = ROUTE_REPLENISH};
     struct message message = {.count = 0};
-    state->planning = message_add(&message, &route, sizeof route) && message_add(&message, project->name.data, project->name.size) &&
+    state->planning = message_add(&message, &route, sizeof route) &&
+                      message_add(&message, project->name.data, project->name.size) &&
                       message_send(&message, engine->planner_socket, 0);
     message_close(&message);
 }
@@ -428,7 +436,8 @@ static void replenish_all(struct engine *engine)
             replenish(engine, engine->change.projects[i]);
 }
 
-/* --- the loop ---------------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* Takes a message into the group; false where there is none. */
 static bool take(struct engine *engine, void *socket)
@@ -534,14 +543,14 @@ static bool start(struct engine *engine, struct daemon *daemon)
     engine->events_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_EVENTS);
     engine->columns_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_COLUMNS);
     engine->planner_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_PLANNER);
-    return msgpack_zone_init(&engine->zone, MSGPACK_ZONE_CHUNK_SIZE) && engine->group && engine->quick && engine->slow && engine->replies_socket &&
-           engine->events_socket && engine->columns_socket && engine->planner_socket && load(engine);
+    return msgpack_zone_init(&engine->zone, MSGPACK_ZONE_CHUNK_SIZE) && engine->group && engine->quick && engine->slow &&
+           engine->replies_socket && engine->events_socket && engine->columns_socket && engine->planner_socket && load(engine);
 }
 
 static void stop(struct engine *engine)
 {
-    void *sockets[] = {
-        engine->quick, engine->slow, engine->replies_socket, engine->events_socket, engine->columns_socket, engine->planner_socket};
+    void *sockets[] = {engine->quick, engine->slow, engine->replies_socket, engine->events_socket, engine->columns_socket,
+        engine->planner_socket};
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if (sockets[i])
             zmq_close(sockets[i]);

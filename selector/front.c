@@ -1,6 +1,6 @@
 /*
- * The front: one loop over the peers' sockets, the threads' answers and signals. It looks at a request's operation only, to know whose
- * it is, and never waits for anything but its poll, so that no peer and no thread can hold up another.
+ * The front: one loop over the peers' sockets, the threads' answers and signals. It looks at a request's operation only, to
+ * know whose it is, and never waits for anything but its poll, so that no peer and no thread can hold up another.
  */
 
 #include "protocol/scan.h"
@@ -28,9 +28,9 @@ enum worker { WORKER_ENGINE, WORKER_COLUMNS, WORKER_PLANNER, WORKER_READER, WORK
 
 struct front {
     struct daemon *daemon;
-    void *requests; /* ROUTER */
-    void *events;   /* XPUB */
-    void *replies;  /* from the threads */
+    void *requests;  /* ROUTER */
+    void *events;    /* XPUB */
+    void *replies;   /* from the threads */
     void *published; /* events from the engine */
     void *to_engine;
     void *to_engine_slow;
@@ -45,7 +45,8 @@ struct front {
     bool stopping;
 };
 
-/* --- requests --------------------------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 /* Where an operation is done. Malformed requests go to the reader, which decodes them and says what is wrong. */
 static void *destination(struct front *front, const struct frame *map)
@@ -65,7 +66,8 @@ static void *destination(struct front *front, const struct frame *map)
     default:
         break;
     }
-    const bool slow = operation == OPERATION_SAMPLE_PUT || operation == OPERATION_SAMPLE_DROP || operation == OPERATION_LABEL_IMPORT;
+    const bool slow =
+        operation == OPERATION_SAMPLE_PUT || operation == OPERATION_SAMPLE_DROP || operation == OPERATION_LABEL_IMPORT;
     return slow ? front->to_engine_slow : front->to_engine;
 }
 
@@ -178,7 +180,8 @@ static void take_requests(struct front *front)
     }
 }
 
-/* --- answers, events, subscriptions ------------------------------------------------------------------------------------------------ */
+/* --- answers, events, subscriptions
+ * ------------------------------------------------------------------------------------------------ */
 
 static void take_replies(struct front *front)
 {
@@ -213,7 +216,8 @@ static void take_subscriptions(struct front *front)
         const size_t size = zmq_msg_size(&message.frames[0]);
         const struct route route = {.kind = ROUTE_GREETING};
         struct message greeting = {.count = 0};
-        if (size > 1 && size < 512 && bytes[0] == 1 && message_add(&greeting, &route, sizeof route) && message_add(&greeting, bytes + 1, size - 1))
+        if (size > 1 && size < 512 && bytes[0] == 1 && message_add(&greeting, &route, sizeof route) &&
+            message_add(&greeting, bytes + 1, size - 1))
             message_send(&greeting, front->to_reader, 0);
         message_close(&greeting);
         message_close(&message);
@@ -265,7 +269,8 @@ static void loop(struct front *front)
     }
 }
 
-/* --- start and stop ---------------------------------------------------------------------------------------------------------------- */
+/* --- start and stop
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* Without CURVE nothing but this machine may connect. */
 static bool is_local(const char *endpoint)
@@ -287,7 +292,8 @@ static void *bind_public(struct front *front, int type, const char *endpoint, ch
     bool ok = socket && zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size, sizeof size) == 0 &&
               zmq_setsockopt(socket, ZMQ_HEARTBEAT_IVL, &heartbeat, sizeof heartbeat) == 0;
     if (ok && type == ZMQ_XPUB)
-        ok = zmq_setsockopt(socket, ZMQ_XPUB_VERBOSE, &on, sizeof on) == 0 && zmq_setsockopt(socket, ZMQ_SNDHWM, &events_hwm, sizeof events_hwm) == 0;
+        ok = zmq_setsockopt(socket, ZMQ_XPUB_VERBOSE, &on, sizeof on) == 0 &&
+             zmq_setsockopt(socket, ZMQ_SNDHWM, &events_hwm, sizeof events_hwm) == 0;
     if (ok && !is_local(endpoint)) {
         log_error("denied", "endpoint=%s reason=\"only loopback and ipc:// may be bound\"", endpoint);
         ok = false;
@@ -326,15 +332,17 @@ static bool open_sockets(struct front *front)
     front->to_columns = message_socket(zmq, ZMQ_PUSH, NULL, ENDPOINT_COLUMNS);
     front->to_planner = message_socket(zmq, ZMQ_PUSH, NULL, ENDPOINT_PLANNER);
     front->to_reader = message_socket(zmq, ZMQ_PUSH, NULL, ENDPOINT_READER);
-    return front->replies && front->published && front->to_engine && front->to_engine_slow && front->to_columns && front->to_planner &&
-           front->to_reader;
+    return front->replies && front->published && front->to_engine && front->to_engine_slow && front->to_columns &&
+           front->to_planner && front->to_reader;
 }
 
 /* Starts the threads and waits until each has said that it is ready. */
 static bool start_threads(struct front *front)
 {
-    static void *(*const runs[WORKERS])(void *) = {
-        [WORKER_ENGINE] = engine_run, [WORKER_COLUMNS] = columns_run, [WORKER_PLANNER] = planner_run, [WORKER_READER] = reader_run};
+    static void *(*const runs[WORKERS])(void *) = {[WORKER_ENGINE] = engine_run,
+        [WORKER_COLUMNS] = columns_run,
+        [WORKER_PLANNER] = planner_run,
+        [WORKER_READER] = reader_run};
     bool ok = true;
     for (; front->thread_count < WORKERS; front->thread_count++)
         if (pthread_create(&front->threads[front->thread_count], NULL, runs[front->thread_count], front->daemon) != 0)
@@ -349,7 +357,8 @@ static bool start_threads(struct front *front)
 static void send_stop(void *socket)
 {
     const struct route route = {.kind = ROUTE_STOP};
-    zmq_send(socket, &route, sizeof route, 0);
+    /* Without waiting: a thread that could not start listens to nothing. */
+    zmq_send(socket, &route, sizeof route, ZMQ_DONTWAIT);
 }
 
 /* The engine last: the others may still have something for it. */
@@ -370,8 +379,8 @@ static void stop_threads(struct front *front)
 
 static void close_all(struct front *front)
 {
-    void *sockets[] = {front->requests, front->events, front->replies, front->published, front->to_engine, front->to_engine_slow, front->to_columns,
-        front->to_planner, front->to_reader};
+    void *sockets[] = {front->requests, front->events, front->replies, front->published, front->to_engine,
+        front->to_engine_slow, front->to_columns, front->to_planner, front->to_reader};
     const int linger = STOP_LINGER_MS;
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
         if (!sockets[i])

@@ -10,13 +10,13 @@
 #include <zmq.h>
 
 /* The ends that threads listen on. */
-#define ENDPOINT_ENGINE "inproc://engine"       /* requests that are quick to apply */
+#define ENDPOINT_ENGINE      "inproc://engine"      /* requests that are quick to apply */
 #define ENDPOINT_ENGINE_SLOW "inproc://engine-slow" /* requests over many samples: one at a time between the quick ones */
-#define ENDPOINT_COLUMNS "inproc://columns"
-#define ENDPOINT_PLANNER "inproc://planner"
-#define ENDPOINT_READER "inproc://reader"
-#define ENDPOINT_REPLIES "inproc://replies"     /* back to the front, to peers */
-#define ENDPOINT_EVENTS "inproc://events"       /* to the front, to be published */
+#define ENDPOINT_COLUMNS     "inproc://columns"
+#define ENDPOINT_PLANNER     "inproc://planner"
+#define ENDPOINT_READER      "inproc://reader"
+#define ENDPOINT_REPLIES     "inproc://replies" /* back to the front, to peers */
+#define ENDPOINT_EVENTS      "inproc://events"  /* to the front, to be published */
 
 /* What a message inside the daemon is. */
 enum route_kind {
@@ -24,14 +24,15 @@ enum route_kind {
     ROUTE_STOP,      /* the last message on its socket: end the thread */
     ROUTE_COMMIT,    /* to the engine: a peer's BATCH.COMMIT with its plan in one further frame */
     ROUTE_ACTIVATE,  /* to the engine: a peer's PRED.PUT whose rows are written, to activate its version */
-    ROUTE_REPLENISH, /* to the planner, and from it with a plan to the engine: a batch in continuous mode; the project's name is the payload */
+    ROUTE_REPLENISH, /* to the planner, and from it with a plan to the engine: a batch in continuous mode; the project's name is
+                        the payload */
     ROUTE_PURGE,     /* to the columns: delete the columns of a model version (struct purge is the payload) */
     ROUTE_GREETING,  /* to the reader, and back: a subscription's prefix is the payload */
 };
 
 struct route {
-    uint8_t kind;        /* enum route_kind */
-    uint8_t envelope;    /* frames of the peer's envelope that follow */
+    uint8_t kind;     /* enum route_kind */
+    uint8_t envelope; /* frames of the peer's envelope that follow */
     uint8_t unused[6];
     uint64_t bulk_bytes; /* counted against the queue of pushes */
     uint64_t rows;       /* of ROUTE_ACTIVATE: rows written */
@@ -51,10 +52,12 @@ struct message {
     size_t count;
 };
 
-/* Receives all frames of one message. False where there is none now (or it has too many frames: it is dropped). Partner: message_close. */
+/* Receives all frames of one message. False where there is none now (or it has too many frames: it is dropped). Partner:
+ * message_close. */
 bool message_receive(struct message *message, void *socket, int flags);
 
-/* Sends all frames and empties the message. False, with the message untouched, where the socket can't take it now (with ZMQ_DONTWAIT). */
+/* Sends all frames and empties the message. False, with the message untouched, where the socket can't take it now (with
+ * ZMQ_DONTWAIT). */
 bool message_send(struct message *message, void *socket, int flags);
 
 void message_close(struct message *message);

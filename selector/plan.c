@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The frame: struct plan as it is (its pointers are replaced by the reader), class weights, items, states. The order keeps all aligned. */
+/* The frame: struct plan as it is (its pointers are replaced by the reader), class weights, items, states. The order keeps all
+ * aligned. */
 
 static size_t weights_size(const struct plan_inputs *inputs)
 {
@@ -41,13 +42,15 @@ static struct key key_of_plan(uint32_t project, uint32_t batch)
     return key;
 }
 
-void plan_record(struct txn *txn, uint32_t project, uint32_t batch, const struct plan *plan, const uint32_t *dropped, uint32_t dropped_count)
+void plan_record(
+    struct txn *txn, uint32_t project, uint32_t batch, const struct plan *plan, const uint32_t *dropped, uint32_t dropped_count)
 {
     struct plan_inputs inputs = plan->inputs;
     inputs.dropped = dropped_count;
     const size_t weights = weights_size(&inputs);
     const struct key key = key_of_plan(project, batch);
-    uint8_t *at = txn_put_reserve(txn, STATE_PLANS, &key, sizeof inputs + weights + inputs.samples + dropped_count * sizeof *dropped);
+    uint8_t *at =
+        txn_put_reserve(txn, STATE_PLANS, &key, sizeof inputs + weights + inputs.samples + dropped_count * sizeof *dropped);
     if (!at)
         return;
     memcpy(at, &inputs, sizeof inputs);
@@ -83,7 +86,8 @@ bool plan_recall(struct txn *txn, uint32_t project, uint32_t batch, struct plan_
     memcpy(&recorded->inputs, at, sizeof recorded->inputs);
     at += sizeof recorded->inputs;
     const size_t weights = weights_size(&recorded->inputs);
-    if (value.size != sizeof recorded->inputs + weights + recorded->inputs.samples + recorded->inputs.dropped * sizeof(uint32_t))
+    if (value.size !=
+        sizeof recorded->inputs + weights + recorded->inputs.samples + recorded->inputs.dropped * sizeof(uint32_t))
         return txn_corrupt(txn);
     if (weights > 0) {
         double *copy = malloc(weights);

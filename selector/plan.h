@@ -14,8 +14,9 @@ struct plan_column {
 };
 
 /*
- * Everything the selection depended on, recorded with its batch. Followed by class_weights doubles, by the samples' states (enum
- * select_state, one byte each), and by the slots of the plan that were not taken (`dropped` of them, u32), because the state had moved on.
+ * Everything the selection depended on, recorded with its batch. Followed by class_weights doubles, by the samples' states
+ * (enum select_state, one byte each), and by the slots of the plan that were not taken (`dropped` of them, u32), because the
+ * state had moved on.
  */
 struct plan_inputs {
     uint64_t samples;
@@ -71,7 +72,8 @@ bool plan_pack(const struct plan *plan, msgpack_sbuffer *frame);
 bool plan_unpack(struct plan *plan, const void *frame, size_t size);
 
 /* The recorded inputs of a batch. */
-void plan_record(struct txn *txn, uint32_t project, uint32_t batch, const struct plan *plan, const uint32_t *dropped, uint32_t dropped_count);
+void plan_record(struct txn *txn, uint32_t project, uint32_t batch, const struct plan *plan, const uint32_t *dropped,
+    uint32_t dropped_count);
 
 /* Forgets the inputs of the batch that is PLAN_RECORDS_MAX before this one. */
 void plan_forget(struct txn *txn, uint32_t project, uint32_t batch);

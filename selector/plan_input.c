@@ -90,7 +90,8 @@ void plan_input_deinit(struct plan_input *input)
     memset(input, 0, sizeof *input);
 }
 
-/* --- columns ----------------------------------------------------------------------------------------------------------------- */
+/* --- columns -----------------------------------------------------------------------------------------------------------------
+ */
 
 static struct kernel_rows rows_of(const struct column_view *view)
 {
@@ -106,11 +107,11 @@ static struct kernel_rows rows_of(const struct column_view *view)
 }
 
 /*
- * Opens one view. As recorded: the column must not have been rewritten since, and rows that came later are hidden. True where the view is there, or
- * rightly isn't.
+ * Opens one view. As recorded: the column must not have been rewritten since, and rows that came later are hidden. True where
+ * the view is there, or rightly isn't.
  */
-static bool open_view(struct column_view *view, struct txn *vectors, const struct column_id *id, size_t samples, struct plan_column *mark, bool as_recorded,
-    const char *what, struct protocol_error *error)
+static bool open_view(struct column_view *view, struct txn *vectors, const struct column_id *id, size_t samples,
+    struct plan_column *mark, bool as_recorded, const char *what, struct protocol_error *error)
 {
     struct column column;
     const bool exists = column_get(vectors, id, &column);
@@ -118,9 +119,11 @@ static bool open_view(struct column_view *view, struct txn *vectors, const struc
         if (mark->high == 0)
             return true;
         if (!exists)
-            return protocol_fail(error, PROTOCOL_NOT_FOUND, "batch", "a batch whose predictions and embeddings are kept", "%s are gone", what);
+            return protocol_fail(
+                error, PROTOCOL_NOT_FOUND, "batch", "a batch whose predictions and embeddings are kept", "%s are gone", what);
         if (column.rewrites != mark->rewrites)
-            return protocol_fail(error, PROTOCOL_CONFLICT, "batch", "a batch whose inputs are as they were", "%s were pushed again since", what);
+            return protocol_fail(
+                error, PROTOCOL_CONFLICT, "batch", "a batch whose inputs are as they were", "%s were pushed again since", what);
     } else {
         *mark = exists ? (struct plan_column){column.high, column.rewrites} : (struct plan_column){0, 0};
     }
@@ -129,8 +132,8 @@ static bool open_view(struct column_view *view, struct txn *vectors, const struc
     return true;
 }
 
-bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint32_t project, struct plan_inputs *inputs, bool as_recorded,
-    struct protocol_error *error)
+bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint32_t project, struct plan_inputs *inputs,
+    bool as_recorded, struct protocol_error *error)
 {
     const size_t samples = (size_t)inputs->samples;
     const int64_t version = inputs->model_version;
@@ -143,13 +146,16 @@ bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint
     const struct column_id topk = column_of_model(project, COLUMN_TOPK, version);
     const struct column_id utility = column_of_model(project, COLUMN_UTILITY, version);
     const struct column_id embeddings = column_of_space(project, inputs->space, strlen(inputs->space));
-    if (!open_view(&input->probabilities_view, vectors, &probabilities, samples, &inputs->probabilities, as_recorded, "predictions", error) ||
+    if (!open_view(&input->probabilities_view, vectors, &probabilities, samples, &inputs->probabilities, as_recorded,
+            "predictions", error) ||
         !open_view(&input->topk_view, vectors, &topk, samples, &inputs->topk, as_recorded, "predictions", error) ||
         !open_view(&input->utility_view, vectors, &utility, samples, &inputs->utility, as_recorded, "utilities", error) ||
-        !open_view(&input->embeddings_view, vectors, &embeddings, samples, &inputs->embeddings, as_recorded, "embeddings", error))
+        !open_view(
+            &input->embeddings_view, vectors, &embeddings, samples, &inputs->embeddings, as_recorded, "embeddings", error))
         return false;
     input->probabilities = rows_of(&input->probabilities_view);
-    input->topk = (struct kernel_topk){rows_of(&input->topk_view), input->topk_view.class_blocks, input->topk_view.class_row_bytes};
+    input->topk =
+        (struct kernel_topk){rows_of(&input->topk_view), input->topk_view.class_blocks, input->topk_view.class_row_bytes};
     input->utility = rows_of(&input->utility_view);
     input->embeddings = rows_of(&input->embeddings_view);
     input->select.probabilities = input->probabilities_view.blocks ? &input->probabilities : NULL;

@@ -24,18 +24,18 @@ struct plan_input {
 };
 
 /*
- * Fills the arrays over the first `samples` samples from the state. `type` is the annotation type whose price counts. False where the
- * transaction failed or memory is short. Partner, in both cases: plan_input_deinit. Must not be moved while in use.
+ * Fills the arrays over the first `samples` samples from the state. `type` is the annotation type whose price counts. False
+ * where the transaction failed or memory is short. Partner, in both cases: plan_input_deinit. Must not be moved while in use.
  */
 bool plan_input_init(struct plan_input *input, struct txn *state, const struct project *project, size_t samples, uint32_t type);
 void plan_input_deinit(struct plan_input *input);
 
 /*
- * Opens the views of a model version's predictions and of a space's embeddings, and notes in `inputs` how the columns look. With `as_recorded` the views are
- * instead cut to what `inputs` says; false with conflict or not_found where they can't be.
+ * Opens the views of a model version's predictions and of a space's embeddings, and notes in `inputs` how the columns look.
+ * With `as_recorded` the views are instead cut to what `inputs` says; false with conflict or not_found where they can't be.
  */
-bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint32_t project, struct plan_inputs *inputs, bool as_recorded,
-    struct protocol_error *error);
+bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint32_t project, struct plan_inputs *inputs,
+    bool as_recorded, struct protocol_error *error);
 
 /* Replaces the labels by what the log said up to `label_seq`. */
 bool plan_input_recall_labels(struct plan_input *input, struct txn *state, uint32_t project, uint64_t label_seq);

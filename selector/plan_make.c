@@ -18,7 +18,8 @@ static bool no_memory(struct protocol_error *error)
     return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
 }
 
-/* --- running the selection ------------------------------------------------------------------------------------------------------ */
+/* --- running the selection
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct select_policy policy_of(const struct plan_inputs *inputs, const double *class_weights, struct daemon *daemon)
 {
@@ -46,8 +47,8 @@ static struct select_policy policy_of(const struct plan_inputs *inputs, const do
     return policy;
 }
 
-static bool run(const struct plan_input *input, const struct plan_inputs *inputs, const double *class_weights, struct daemon *daemon,
-    struct select_result *result, struct protocol_error *error)
+static bool run(const struct plan_input *input, const struct plan_inputs *inputs, const double *class_weights,
+    struct daemon *daemon, struct select_result *result, struct protocol_error *error)
 {
     const struct select_policy policy = policy_of(inputs, class_weights, daemon);
     struct select_error problem = {0};
@@ -61,7 +62,8 @@ static bool run(const struct plan_input *input, const struct plan_inputs *inputs
     case SELECT_NEEDS_COLUMN:
         return protocol_fail(error, PROTOCOL_CONFLICT, "strategy", problem.expected, "%s", problem.got);
     default:
-        return protocol_fail(error, PROTOCOL_BAD_REQUEST, problem.field ? problem.field : "", problem.expected, "%s", problem.got);
+        return protocol_fail(
+            error, PROTOCOL_BAD_REQUEST, problem.field ? problem.field : "", problem.expected, "%s", problem.got);
     }
 }
 
@@ -82,8 +84,8 @@ static struct item item_of(const struct select_pick *pick)
 }
 
 /* Included items first, then picks, then spares. */
-static bool assemble(struct made_plan *made, const struct plan_input *input, const struct wish *wish, const struct select_result *result,
-    struct protocol_error *error)
+static bool assemble(struct made_plan *made, const struct plan_input *input, const struct wish *wish,
+    const struct select_result *result, struct protocol_error *error)
 {
     struct plan *plan = &made->plan;
     const size_t total = wish->include_count + result->count + result->spare_count;
@@ -110,23 +112,28 @@ static bool assemble(struct made_plan *made, const struct plan_input *input, con
     return true;
 }
 
-/* --- one plan -------------------------------------------------------------------------------------------------------------------- */
+/* --- one plan
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 /* Takes the included samples out of the selection, and their cost out of its budget. */
-static bool apply_include(struct plan_input *input, const struct wish *wish, struct plan_inputs *inputs, struct protocol_error *error)
+static bool apply_include(
+    struct plan_input *input, const struct wish *wish, struct plan_inputs *inputs, struct protocol_error *error)
 {
     int64_t cost = 0;
     for (size_t i = 0; i < wish->include_count; i++) {
         const uint32_t slot = wish->include[i];
         int64_t price;
         if (input->state[slot] != SELECT_CANDIDATE)
-            return protocol_fail(error, PROTOCOL_CONFLICT, wish->only ? "only" : "include", "samples in the pool", "slot %" PRIu32, slot);
-        if (__builtin_mul_overflow(input->price[slot], (int64_t)inputs->overlap, &price) || __builtin_add_overflow(cost, price, &cost))
+            return protocol_fail(
+                error, PROTOCOL_CONFLICT, wish->only ? "only" : "include", "samples in the pool", "slot %" PRIu32, slot);
+        if (__builtin_mul_overflow(input->price[slot], (int64_t)inputs->overlap, &price) ||
+            __builtin_add_overflow(cost, price, &cost))
             return protocol_fail(error, PROTOCOL_BAD_REQUEST, "include", "prices that add up", "more than 2^63");
         input->state[slot] = SELECT_IN_FLIGHT;
     }
     if (inputs->budget != INT64_MAX && cost > inputs->budget)
-        return protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "include", "samples within the budget", "%" PRId64 " of %" PRId64, cost, inputs->budget);
+        return protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "include", "samples within the budget",
+            "%" PRId64 " of %" PRId64, cost, inputs->budget);
     if (inputs->budget != INT64_MAX)
         inputs->budget -= cost;
     if (inputs->count != SIZE_MAX)
@@ -135,7 +142,8 @@ static bool apply_include(struct plan_input *input, const struct wish *wish, str
     return true;
 }
 
-static bool make(struct made_plan *made, struct daemon *daemon, struct txn *state, struct txn *vectors, struct wish *wish, struct protocol_error *error)
+static bool make(struct made_plan *made, struct daemon *daemon, struct txn *state, struct txn *vectors, struct wish *wish,
+    struct protocol_error *error)
 {
     struct plan *plan = &made->plan;
     struct plan_inputs *inputs = &plan->inputs;
@@ -159,7 +167,8 @@ static bool make(struct made_plan *made, struct daemon *daemon, struct txn *stat
         plan->class_weights = made->class_weights;
         plan->recorded = !wish->only;
     }
-    /* What the engine holds the batch to; the selection's own share of it stays in the recorded inputs when included items took some. */
+    /* What the engine holds the batch to; the selection's own share of it stays in the recorded inputs when included items took
+     * some. */
     plan->budget = whole_budget;
     select_result_deinit(&result);
     plan_input_deinit(&input);
@@ -183,8 +192,8 @@ static void check_not_empty(struct made_plan *made, struct protocol_error *error
         protocol_fail(error, PROTOCOL_NOT_FOUND, "project", "a pool with candidates", "none");
         return;
     }
-    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "the price of at least one candidate", "%" PRId64 " of %" PRId64 " available",
-        made->plan.budget, made->available);
+    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "the price of at least one candidate",
+        "%" PRId64 " of %" PRId64 " available", made->plan.budget, made->available);
     error->available_microusd = made->available;
 }
 
@@ -198,7 +207,8 @@ static void make_from(struct made_plan *made, struct daemon *daemon, struct text
     memset(made, 0, sizeof *made);
     const bool begun = txn_begin_read(&state, &daemon->store.state) && txn_begin_read(&vectors, &daemon->store.vectors);
     if (!begun)
-        protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s", database_status_text(state.status != DATABASE_OK ? state.status : vectors.status));
+        protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s",
+            database_status_text(state.status != DATABASE_OK ? state.status : vectors.status));
     if (begun && project_find(&state, project, &made->project, error)) {
         made->available = made->project.counters.available_microusd;
         const bool ok = request ? wish_read(&wish, &made->plan, request, &state, &made->project, error)
@@ -224,7 +234,8 @@ void plan_make_replenishing(struct made_plan *made, struct daemon *daemon, struc
     make_from(made, daemon, project, NULL);
 }
 
-/* --- REPLAY ----------------------------------------------------------------------------------------------------------------------- */
+/* --- REPLAY
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static bool was_dropped(const struct plan_recorded *recorded, uint32_t slot)
 {
@@ -267,9 +278,11 @@ static bool replay(struct daemon *daemon, struct txn *state, struct txn *vectors
     if (!batch_get(state, project.number, number, &batch))
         return protocol_fail(error, PROTOCOL_NOT_FOUND, "batch", "a batch of the project", "%" PRIu32, number);
     if (!plan_recall(state, project.number, number, &recorded))
-        return protocol_fail(error, PROTOCOL_NOT_FOUND, "batch", "one of the newest 16 batches that were selected here", "%" PRIu32, number);
+        return protocol_fail(
+            error, PROTOCOL_NOT_FOUND, "batch", "one of the newest 16 batches that were selected here", "%" PRIu32, number);
     bool ok = recorded.inputs.columns_changed == project.counters.columns_changed ||
-              protocol_fail(error, PROTOCOL_CONFLICT, "batch", "a batch whose inputs are as they were", "prices, groups or tags changed since");
+              protocol_fail(error, PROTOCOL_CONFLICT, "batch", "a batch whose inputs are as they were",
+                  "prices, groups or tags changed since");
     ok = ok && (plan_input_init(&input, state, &project, (size_t)recorded.inputs.samples, recorded.inputs.type) ||
                    protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s", database_status_text(state->status)));
     if (ok) {

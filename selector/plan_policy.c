@@ -59,8 +59,8 @@ static void read_names(struct plan_inputs *inputs, struct request *request, cons
     if (request->error.code)
         return;
     if (!select_strategy_parse(strategy.data, strategy.size, &chosen))
-        protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "strategy", "auto, random, least_confidence, margin, entropy, utility or kcenter", "%.*s",
-            (int)strategy.size, strategy.data);
+        protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "strategy",
+            "auto, random, least_confidence, margin, entropy, utility or kcenter", "%.*s", (int)strategy.size, strategy.data);
     inputs->strategy = (uint32_t)chosen;
     memset(inputs->space, 0, sizeof inputs->space);
     memcpy(inputs->space, space.data, space.size);
@@ -70,7 +70,8 @@ static void read_names(struct plan_inputs *inputs, struct request *request, cons
         if (text_equal(type, project->settings.types[i].name))
             inputs->type = i + 1;
     if (inputs->type == 0)
-        protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "type", "an annotation type of the project", "%.*s", (int)type.size, type.data);
+        protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "type", "an annotation type of the project", "%.*s", (int)type.size,
+            type.data);
 }
 
 static void read_numbers(struct plan_inputs *inputs, struct request *request)
@@ -87,9 +88,11 @@ static void read_numbers(struct plan_inputs *inputs, struct request *request)
 }
 
 /* Samples named by {slots} or {keys} under a field. */
-static bool read_samples(struct wish *wish, const char *field, struct request *request, struct txn *state, const struct project *project)
+static bool read_samples(
+    struct wish *wish, const char *field, struct request *request, struct txn *state, const struct project *project)
 {
-    struct reader inner = {reader_map(&request->fields, field), request->fields.frames, request->fields.frame_count, &request->error};
+    struct reader inner = {
+        reader_map(&request->fields, field), request->fields.frames, request->fields.frame_count, &request->error};
     const struct sample_names names = reader_samples(&inner, false);
     if (request->error.code)
         return false;
@@ -123,13 +126,15 @@ static bool check_budget(struct plan *plan, struct request *request, const struc
     }
     if (plan->inputs.budget == INT64_MAX || plan->inputs.budget <= available)
         return true;
-    protocol_fail(&request->error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "no more than what is available, or partial: true",
-        "%" PRId64 " of %" PRId64 " available", plan->inputs.budget, available);
+    protocol_fail(&request->error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd",
+        "no more than what is available, or partial: true", "%" PRId64 " of %" PRId64 " available", plan->inputs.budget,
+        available);
     request->error.available_microusd = available;
     return false;
 }
 
-bool wish_read(struct wish *wish, struct plan *plan, struct request *request, struct txn *state, const struct project *project, struct protocol_error *error)
+bool wish_read(struct wish *wish, struct plan *plan, struct request *request, struct txn *state, const struct project *project,
+    struct protocol_error *error)
 {
     struct reader *fields = &request->fields;
     plan->inputs = inputs_of(project);
@@ -152,12 +157,14 @@ bool wish_replenish(struct wish *wish, struct plan *plan, const struct project *
     plan->inputs = inputs_of(project);
     plan->inputs.strategy = project->settings.replenish_strategy;
     plan->inputs.budget = counters->available_microusd;
-    plan->inputs.count = project->settings.replenish_depth > counters->waiting ? project->settings.replenish_depth - counters->waiting : 0;
+    plan->inputs.count =
+        project->settings.replenish_depth > counters->waiting ? project->settings.replenish_depth - counters->waiting : 0;
     plan->partial = true;
     return plan->inputs.count > 0 || protocol_fail(error, PROTOCOL_NOT_FOUND, "", "", "the queue is full");
 }
 
-/* --- weights --------------------------------------------------------------------------------------------------------------------- */
+/* --- weights
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 /* How well a class or slice does, 0..1: its accuracy, else its recall, or the plain number. Negative where none is said. */
 static double score_of(const msgpack_object *value)
@@ -213,13 +220,14 @@ static double *place_named(void *context, const msgpack_object *key)
 {
     const struct placing *placing = context;
     uint32_t index;
-    if (key->type != MSGPACK_OBJECT_STR || !name_find(placing->state, placing->project, placing->kind, reader_object_text(key), &index))
+    if (key->type != MSGPACK_OBJECT_STR ||
+        !name_find(placing->state, placing->project, placing->kind, reader_object_text(key), &index))
         return NULL;
     return index < placing->count ? &placing->weights[index] : NULL;
 }
 
-static bool weigh_stored(
-    struct plan_inputs *inputs, double *class_weights, struct txn *state, const struct project *project, const msgpack_object_map *stored)
+static bool weigh_stored(struct plan_inputs *inputs, double *class_weights, struct txn *state, const struct project *project,
+    const msgpack_object_map *stored)
 {
     struct protocol_error error = {0};
     struct reader fields = {stored, NULL, 0, &error};
@@ -232,7 +240,8 @@ static bool weigh_stored(
     return !error.code;
 }
 
-bool wish_weigh(struct plan_inputs *inputs, double **class_weights, struct txn *state, const struct project *project, struct protocol_error *error)
+bool wish_weigh(struct plan_inputs *inputs, double **class_weights, struct txn *state, const struct project *project,
+    struct protocol_error *error)
 {
     struct evaluation evaluation;
     struct text fields;
@@ -248,7 +257,8 @@ bool wish_weigh(struct plan_inputs *inputs, double **class_weights, struct txn *
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     const bool ok = msgpack_unpack_next(&unpacked, fields.data, fields.size, NULL) == MSGPACK_UNPACK_SUCCESS &&
-                    unpacked.data.type == MSGPACK_OBJECT_MAP && weigh_stored(inputs, weights, state, project, &unpacked.data.via.map);
+                    unpacked.data.type == MSGPACK_OBJECT_MAP &&
+                    weigh_stored(inputs, weights, state, project, &unpacked.data.via.map);
     msgpack_unpacked_destroy(&unpacked);
     *class_weights = weights;
     inputs->class_weights = project->settings.classes;

@@ -1,6 +1,6 @@
 /*
- * The planner thread: everything that computes for long. Selections and their replay, VERIFY, SNAPSHOT. It reads snapshots and changes nothing;
- * a plan to be committed goes to the engine like any request.
+ * The planner thread: everything that computes for long. Selections and their replay, VERIFY, SNAPSHOT. It reads snapshots and
+ * changes nothing; a plan to be committed goes to the engine like any request.
  */
 
 #include "selector/plan_make.h"
@@ -21,7 +21,8 @@ struct planner {
     struct writer writer;
 };
 
-/* --- PLAN ---------------------------------------------------------------------------------------------------------------------- */
+/* --- PLAN
+ * ---------------------------------------------------------------------------------------------------------------------- */
 
 static void write_picks(struct daemon *daemon, const struct made_plan *made, struct writer *reply)
 {
@@ -63,8 +64,8 @@ static bool check_cost(const struct made_plan *made, int64_t *cost, struct proto
     }
     if (*cost <= made->available)
         return true;
-    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "count", "no more than what is available, or partial: true", "%lld of %lld available",
-        (long long)*cost, (long long)made->available);
+    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "count", "no more than what is available, or partial: true",
+        "%lld of %lld available", (long long)*cost, (long long)made->available);
     error->available_microusd = made->available;
     return false;
 }
@@ -90,7 +91,8 @@ static bool plan(struct planner *planner, struct request *request, struct writer
     return ok;
 }
 
-/* --- VERIFY, SNAPSHOT ------------------------------------------------------------------------------------------------------------ */
+/* --- VERIFY, SNAPSHOT
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool verify(struct planner *planner, struct request *request, struct writer *reply)
 {
@@ -112,22 +114,24 @@ static bool snapshot(struct planner *planner, struct request *request, struct wr
     if (request->error.code)
         return false;
     if (!text_is_name(name, 64, "") || name.data[0] == '.')
-        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "name", "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot", "%.*s",
-            (int)name.size, name.data);
+        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "name",
+            "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot", "%.*s", (int)name.size, name.data);
     snprintf(folder, sizeof folder, "%s/snapshots", store->folder);
     if (!store_make_folder(folder, problem, sizeof problem))
         return protocol_fail(&request->error, PROTOCOL_INTERNAL, "", "", "%s", problem);
     const size_t length = strlen(folder);
     snprintf(folder + length, sizeof folder - length, "/%.*s", (int)name.size, name.data);
     if (store_exists(folder))
-        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "name", "the name of no snapshot yet", "%.*s", (int)name.size, name.data);
+        return protocol_fail(
+            &request->error, PROTOCOL_CONFLICT, "name", "the name of no snapshot yet", "%.*s", (int)name.size, name.data);
     if (!store_snapshot(store, folder, problem, sizeof problem))
         return protocol_fail(&request->error, PROTOCOL_STORAGE_FULL, "name", "", "%s", problem);
     writer_string(reply, "path", folder);
     return true;
 }
 
-/* --- the messages ----------------------------------------------------------------------------------------------------------------- */
+/* --- the messages
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 /* Adds the plan to the message and hands both to the engine. */
 static void hand_over(struct planner *planner, struct message *message, enum route_kind kind, const struct plan *plan)
@@ -150,7 +154,8 @@ static bool is_repeated(struct planner *planner, const struct request *request)
     struct project project;
     struct kept_reply kept;
     struct text bytes;
-    const bool found = txn_begin_read(&state, &planner->daemon->store.state) && project_load(&state, request->project, &project) &&
+    const bool found = txn_begin_read(&state, &planner->daemon->store.state) &&
+                       project_load(&state, request->project, &project) &&
                        reply_find(&state, project.number, request->id.bytes, &kept, &bytes);
     txn_abort(&state);
     return found;

@@ -27,7 +27,8 @@ static float element(const struct array *array, size_t i)
     return half_to_float(half);
 }
 
-/* --- checks over whole arrays -------------------------------------------------------------------------------------------------- */
+/* --- checks over whole arrays
+ * -------------------------------------------------------------------------------------------------- */
 
 /* All exponents below the one of infinity and NaN. Integer arithmetic over blocks, so that compilers vectorise it. */
 static bool all_finite(const struct array *array)
@@ -64,8 +65,8 @@ static bool check_finite(struct request *request, const char *field, const struc
     size_t at = 0;
     while (isfinite(element(array, at)))
         at++;
-    return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "finite numbers", "%g in row %zu, column %zu", (double)element(array, at),
-        at / array->width, at % array->width);
+    return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "finite numbers", "%g in row %zu, column %zu",
+        (double)element(array, at), at / array->width, at % array->width);
 }
 
 /* The sum of a row, or NaN where an element is negative or no number. */
@@ -89,15 +90,17 @@ static bool check_probabilities(struct request *request, const char *field, cons
     for (size_t row = 0; row < array->rows; row++) {
         const double sum = sum_row(array, row);
         if (isnan(sum))
-            return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "probabilities of 0 or more", "a negative one in row %zu", row);
+            return protocol_fail(
+                &request->error, PROTOCOL_BAD_REQUEST, field, "probabilities of 0 or more", "a negative one in row %zu", row);
         if (sum > 1 + slack || (whole && sum < 1 - slack))
-            return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, whole ? "rows that sum to 1" : "rows that sum to 1 at most",
-                "%.6f in row %zu", sum, row);
+            return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field,
+                whole ? "rows that sum to 1" : "rows that sum to 1 at most", "%.6f in row %zu", sum, row);
     }
     return true;
 }
 
-/* --- the parts ------------------------------------------------------------------------------------------------------------------ */
+/* --- the parts
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static struct push_part *add_part(struct push *push, struct column_id id, const struct array *array)
 {
@@ -118,14 +121,14 @@ static bool check_rows(struct push *push, struct request *request, const char *f
         return false;
     if (push->count == SIZE_MAX)
         push->count = array->rows;
-    return push->count == array->rows ||
-           protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "one row a sample", "%zu rows for %zu samples", array->rows, push->count);
+    return push->count == array->rows || protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "one row a sample",
+                                             "%zu rows for %zu samples", array->rows, push->count);
 }
 
 static bool check_width(struct request *request, const char *field, const struct array *array, size_t width)
 {
-    return array->width == width || protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "shape [n, classes]", "%zu columns for %zu classes",
-                                        array->width, width);
+    return array->width == width || protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "shape [n, classes]",
+                                        "%zu columns for %zu classes", array->width, width);
 }
 
 /* The column must be new, or have this dtype and width. */
@@ -135,9 +138,10 @@ static bool check_column(struct request *request, struct txn *vectors, const cha
     if (!column_get(vectors, &part->id, &column) || (column.dtype == part->dtype && column.width == part->width))
         return true;
     char expected[64];
-    snprintf(expected, sizeof expected, "%s with %" PRIu32 " columns, as pushed before", array_dtype_name((enum array_dtype)column.dtype), column.width);
-    return protocol_fail(
-        &request->error, PROTOCOL_BAD_REQUEST, field, expected, "%s with %zu columns", array_dtype_name(part->dtype), part->width);
+    snprintf(expected, sizeof expected, "%s with %" PRIu32 " columns, as pushed before",
+        array_dtype_name((enum array_dtype)column.dtype), column.width);
+    return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, expected, "%s with %zu columns",
+        array_dtype_name(part->dtype), part->width);
 }
 
 static bool read_probs(struct push *push, struct request *request)
@@ -175,10 +179,11 @@ static void soften(const struct array *logits, uint8_t *out)
 static bool read_logits(struct push *push, struct request *request)
 {
     const struct array logits = reader_array(&request->fields, "logits", ARRAY_FLOATS, 2);
-    if (!check_rows(push, request, "logits", &logits) || !check_width(request, "logits", &logits, push->project.settings.classes) ||
-        !check_finite(request, "logits", &logits))
+    if (!check_rows(push, request, "logits", &logits) ||
+        !check_width(request, "logits", &logits, push->project.settings.classes) || !check_finite(request, "logits", &logits))
         return false;
-    struct push_part *part = add_part(push, column_of_model(push->project.number, COLUMN_PROBABILITIES, push->version), &logits);
+    struct push_part *part =
+        add_part(push, column_of_model(push->project.number, COLUMN_PROBABILITIES, push->version), &logits);
     part->rows = part->converted_rows = malloc(logits.bytes + 1);
     if (!part->converted_rows)
         return no_memory(request);
@@ -187,35 +192,39 @@ static bool read_logits(struct push *push, struct request *request)
 }
 
 /* One row of top-k: classes known and different, probabilities not rising. Quadratic in k, which is small. */
-static bool check_topk_row(struct request *request, const struct array *classes, const struct array *probs, size_t row, size_t class_count)
+static bool check_topk_row(
+    struct request *request, const struct array *classes, const struct array *probs, size_t row, size_t class_count)
 {
     const size_t k = classes->width;
     for (size_t i = 0; i < k; i++) {
         const int64_t class_index = array_integer(classes, row * k + i);
         if (class_index >= (int64_t)class_count)
-            return protocol_fail(
-                &request->error, PROTOCOL_NOT_FOUND, "topk", "indices of classes of the project", "%" PRId64 " in row %zu", class_index, row);
+            return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "topk", "indices of classes of the project",
+                "%" PRId64 " in row %zu", class_index, row);
         for (size_t j = 0; j < i; j++)
             if (array_integer(classes, row * k + j) == class_index)
-                return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk", "different classes in a row", "class %" PRId64 " twice in row %zu",
-                    class_index, row);
+                return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk", "different classes in a row",
+                    "class %" PRId64 " twice in row %zu", class_index, row);
         if (i > 0 && element(probs, row * k + i) > element(probs, row * k + i - 1))
-            return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk", "probabilities that fall or stay", "a rise in row %zu", row);
+            return protocol_fail(
+                &request->error, PROTOCOL_BAD_REQUEST, "topk", "probabilities that fall or stay", "a rise in row %zu", row);
     }
     return true;
 }
 
 static bool read_topk(struct push *push, struct request *request)
 {
-    struct reader inner = {reader_map(&request->fields, "topk"), request->fields.frames, request->fields.frame_count, &request->error};
+    struct reader inner = {
+        reader_map(&request->fields, "topk"), request->fields.frames, request->fields.frame_count, &request->error};
     const struct array classes = reader_array(&inner, "classes", ARRAY_BIT(ARRAY_U2) | ARRAY_BIT(ARRAY_U4), 2);
     const struct array probs = reader_array(&inner, "probs", ARRAY_FLOATS, 2);
     const size_t class_count = push->project.settings.classes;
     if (!check_rows(push, request, "topk", &classes) || !check_rows(push, request, "topk", &probs))
         return false;
     if (classes.width != probs.width || classes.width < 1 || classes.width > class_count || classes.width > 256)
-        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk", "classes and probs of shape [n, k], k from 1 to the classes, at most 256",
-            "%zu and %zu columns", classes.width, probs.width);
+        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk",
+            "classes and probs of shape [n, k], k from 1 to the classes, at most 256", "%zu and %zu columns", classes.width,
+            probs.width);
     if (!check_probabilities(request, "topk", &probs, false))
         return false;
     for (size_t row = 0; row < classes.rows; row++)
@@ -252,8 +261,8 @@ static bool read_embeddings(struct push *push, struct request *request)
     if (request->error.code)
         return false;
     if (!text_is_name(space, SPACE_NAME_MAX, "@"))
-        return protocol_fail(
-            &request->error, PROTOCOL_BAD_REQUEST, "space", "1 to 64 of A-Z a-z 0-9 . _ - @", "%.*s", (int)space.size, space.data);
+        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "space", "1 to 64 of A-Z a-z 0-9 . _ - @", "%.*s",
+            (int)space.size, space.data);
     if (embeddings.width < 1 || embeddings.width > PUSH_WIDTH_MAX)
         return protocol_fail(
             &request->error, PROTOCOL_BAD_REQUEST, "embeddings", "1 to 16384 columns", "%zu", embeddings.width);
@@ -263,7 +272,8 @@ static bool read_embeddings(struct push *push, struct request *request)
     return true;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------------------- */
+/* --- the whole
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static bool read_version(struct push *push, struct request *request, struct txn *state)
 {
@@ -278,17 +288,19 @@ static bool read_version(struct push *push, struct request *request, struct txn 
         return protocol_fail(&request->error, PROTOCOL_STALE_MODEL, "model_version", "no version older than the active one",
             "%" PRId64 " while %" PRId64 " is active", push->version, active);
     return push->activate || push->active || model_get(state, push->project.number, push->version, &model) ||
-           protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun, or activate: true", "%" PRId64, push->version);
+           protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun, or activate: true",
+               "%" PRId64, push->version);
 }
 
 /* A model version's predictions are either dense or top-k. */
 static bool check_one_form(struct push *push, struct request *request, struct txn *vectors)
 {
     const bool topk = reader_has(&request->fields, "topk");
-    const struct column_id other = column_of_model(push->project.number, topk ? COLUMN_PROBABILITIES : COLUMN_TOPK, push->version);
+    const struct column_id other =
+        column_of_model(push->project.number, topk ? COLUMN_PROBABILITIES : COLUMN_TOPK, push->version);
     struct column column;
     return !column_get(vectors, &other, &column) || protocol_fail(&request->error, PROTOCOL_CONFLICT, topk ? "topk" : "probs",
-                                                         "the form this version was pushed in before", "another one");
+                                                        "the form this version was pushed in before", "another one");
 }
 
 static bool read_predictions(struct push *push, struct request *request, struct txn *vectors)
@@ -298,17 +310,21 @@ static bool read_predictions(struct push *push, struct request *request, struct 
     const bool utility = reader_has(fields, "utility");
     const bool embeddings = reader_has(fields, "embeddings");
     if (forms > 1 || (forms == 0 && !utility && !embeddings))
-        return reader_reject(&request->fields, "probs", "at most one of probs, logits, topk, and at least one of these, utility, embeddings",
+        return reader_reject(&request->fields, "probs",
+            "at most one of probs, logits, topk, and at least one of these, utility, embeddings",
             forms > 1 ? "more than one" : "none");
-    return (forms == 0 || check_one_form(push, request, vectors)) && (!reader_has(fields, "probs") || read_probs(push, request)) &&
-           (!reader_has(fields, "logits") || read_logits(push, request)) && (!reader_has(fields, "topk") || read_topk(push, request)) &&
-           (!utility || read_utility(push, request)) && (!embeddings || read_embeddings(push, request));
+    return (forms == 0 || check_one_form(push, request, vectors)) &&
+           (!reader_has(fields, "probs") || read_probs(push, request)) &&
+           (!reader_has(fields, "logits") || read_logits(push, request)) &&
+           (!reader_has(fields, "topk") || read_topk(push, request)) && (!utility || read_utility(push, request)) &&
+           (!embeddings || read_embeddings(push, request));
 }
 
 static bool resolve(struct push *push, struct request *request, const struct sample_names *names, struct txn *state)
 {
     if (push->count > READER_SAMPLES_MAX)
-        return protocol_fail(&request->error, PROTOCOL_TOO_LARGE, "slots", "at most 262144 samples in one request", "%zu", push->count);
+        return protocol_fail(
+            &request->error, PROTOCOL_TOO_LARGE, "slots", "at most 262144 samples in one request", "%zu", push->count);
     push->slots = malloc((push->count + 1) * sizeof *push->slots);
     if (!push->slots)
         return no_memory(request);
@@ -324,12 +340,14 @@ bool push_read(struct push *push, struct request *request, struct txn *state, st
     push->count = names.kind == SAMPLES_FROM ? SIZE_MAX : names.count;
     if (request->error.code)
         return false;
-    const bool read = request->operation == OPERATION_EMB_PUT ? read_embeddings(push, request)
-                                                              : read_version(push, request, state) && read_predictions(push, request, vectors);
+    const bool read = request->operation == OPERATION_EMB_PUT
+                          ? read_embeddings(push, request)
+                          : read_version(push, request, state) && read_predictions(push, request, vectors);
     if (!read || !resolve(push, request, &names, state))
         return false;
     for (size_t i = 0; i < push->part_count; i++)
-        if (!check_column(request, vectors, push->parts[i].id.kind == COLUMN_EMBEDDINGS ? "embeddings" : "probs", &push->parts[i]))
+        if (!check_column(
+                request, vectors, push->parts[i].id.kind == COLUMN_EMBEDDINGS ? "embeddings" : "probs", &push->parts[i]))
             return false;
     return true;
 }
@@ -348,7 +366,8 @@ void push_write(const struct push *push, struct txn *vectors)
 {
     for (size_t i = 0; i < push->part_count; i++) {
         const struct push_part *part = &push->parts[i];
-        const struct column_rows rows = {.count = push->count, .slots = push->slots, .rows = part->rows, .classes = part->classes};
+        const struct column_rows rows = {
+            .count = push->count, .slots = push->slots, .rows = part->rows, .classes = part->classes};
         column_write(vectors, &part->id, part->dtype, part->width, &rows);
     }
 }

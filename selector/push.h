@@ -26,14 +26,15 @@ struct push {
     size_t count;
     int64_t version; /* 0 for EMB.PUT */
     bool activate;
-    bool active;     /* the version is the active one already */
+    bool active; /* the version is the active one already */
     struct push_part parts[PUSH_PARTS_MAX];
     size_t part_count;
 };
 
 /*
- * Reads and checks the request against one snapshot of the state and the vectors as they are in `vectors`, to which earlier pushes of the same
- * transaction belong. False with request->error filled. Partner, in both cases: push_deinit. Neither must be moved while in use.
+ * Reads and checks the request against one snapshot of the state and the vectors as they are in `vectors`, to which earlier
+ * pushes of the same transaction belong. False with request->error filled. Partner, in both cases: push_deinit. Neither must be
+ * moved while in use.
  */
 bool push_read(struct push *push, struct request *request, struct txn *state, struct txn *vectors);
 void push_deinit(struct push *push);

@@ -44,7 +44,8 @@ static void describe(const struct item *item, enum select_strategy strategy, cha
     if (strategy == SELECT_RANDOM)
         snprintf(text, size, "drawn by chance with probability %.3g", item->probability);
     else if (strategy == SELECT_AUTO)
-        snprintf(text, size, "covers %.3g of the uncertain, wanted pool; uncertainty %.2f, class weight %.2f, slice weight %.2f", item->gain,
+        snprintf(text, size,
+            "covers %.3g of the uncertain, wanted pool; uncertainty %.2f, class weight %.2f, slice weight %.2f", item->gain,
             item->uncertainty, item->class_weight, item->slice_weight);
     else if (strategy == SELECT_KCENTER)
         snprintf(text, size, "farthest from everything chosen or labelled: distance %.3g", item->gain);
@@ -52,14 +53,15 @@ static void describe(const struct item *item, enum select_strategy strategy, cha
         snprintf(text, size, "%s %.3g", select_strategy_name(strategy), item->gain);
 }
 
-static void write_predicted(struct reading *reading, const struct project *project, const struct item *item, struct writer *reply)
+static void write_predicted(
+    struct reading *reading, const struct project *project, const struct item *item, struct writer *reply)
 {
     if (item->predicted >= 0)
         writer_text(reply, "predicted", name_text(reading->state, project->number, NAME_CLASS, (uint32_t)item->predicted));
 }
 
-static void write_item(struct reading *reading, const struct project *project, uint32_t rank, const struct item *item, enum select_strategy strategy,
-    struct writer *reply)
+static void write_item(struct reading *reading, const struct project *project, uint32_t rank, const struct item *item,
+    enum select_strategy strategy, struct writer *reply)
 {
     char reason[192];
     describe(item, strategy, reason, sizeof reason);
@@ -79,7 +81,8 @@ static void write_item(struct reading *reading, const struct project *project, u
 }
 
 /* Reads the batch the request names. */
-static bool find_batch(struct reading *reading, const struct project *project, uint32_t number, struct batch *batch, struct protocol_error *error)
+static bool find_batch(
+    struct reading *reading, const struct project *project, uint32_t number, struct batch *batch, struct protocol_error *error)
 {
     return batch_get(reading->state, project->number, number, batch) ||
            protocol_fail(error, PROTOCOL_NOT_FOUND, "batch", "a batch of the project", "%" PRIu32, number);
@@ -130,16 +133,19 @@ static bool read_slot(struct reading *reading, struct request *request, const st
         return reader_reject(fields, "slot", "one of slot, key", reader_has(fields, "slot") ? "both" : "neither");
     if (reader_has(fields, "slot")) {
         *slot = (uint32_t)reader_integer(fields, "slot", 0, UINT32_MAX);
-        return !request->error.code && (*slot < project->counters.samples || protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "slot",
-                                                                                 "a registered slot", "%" PRIu32, *slot));
+        return !request->error.code &&
+               (*slot < project->counters.samples ||
+                   protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "slot", "a registered slot", "%" PRIu32, *slot));
     }
     const struct text key = reader_text(fields, "key", 1, READER_KEY_MAX);
-    return !request->error.code && (sample_find(reading->state, project->number, key, slot) ||
-                                       protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "key", "a registered key", "%.*s", (int)key.size, key.data));
+    return !request->error.code &&
+           (sample_find(reading->state, project->number, key, slot) ||
+               protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "key", "a registered key", "%.*s", (int)key.size, key.data));
 }
 
 /* The item of the sample in a batch; the sample's record knows its newest, older ones are searched. */
-static bool find_item(struct reading *reading, const struct project *project, uint32_t slot, uint32_t number, uint32_t *rank, struct item *item)
+static bool find_item(
+    struct reading *reading, const struct project *project, uint32_t slot, uint32_t number, uint32_t *rank, struct item *item)
 {
     struct sample sample;
     struct batch batch;
@@ -163,13 +169,15 @@ bool read_explain(struct reading *reading, struct request *request, struct write
     struct item item;
     uint32_t slot;
     uint32_t rank;
-    if (!project_find(reading->state, request->project, &project, &request->error) || !read_slot(reading, request, &project, &slot) ||
-        !sample_get(reading->state, project.number, slot, &sample))
+    if (!project_find(reading->state, request->project, &project, &request->error) ||
+        !read_slot(reading, request, &project, &slot) || !sample_get(reading->state, project.number, slot, &sample))
         return false;
     const uint32_t number = (uint32_t)reader_integer_or(&request->fields, "batch", 1, UINT32_MAX, sample.batch);
     if (request->error.code)
         return false;
-    if (number == 0 || !find_item(reading, &project, slot, number, &rank, &item))
+    if (number == 0)
+        return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "slot", "a sample that was in a batch", "one that never was");
+    if (!find_item(reading, &project, slot, number, &rank, &item))
         return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "batch", "a batch that the sample is in", "%" PRIu32, number);
     if (!find_batch(reading, &project, number, &batch, &request->error))
         return false;

@@ -34,7 +34,8 @@ static void write_next(struct writer *reply, uint64_t last, uint64_t newest)
     writer_bool(reply, "more", last < newest);
 }
 
-/* --- labels ------------------------------------------------------------------------------------------------------------------ */
+/* --- labels ------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The columns of a page of labels. */
 struct label_page {
@@ -61,7 +62,8 @@ static bool label_page_init(struct label_page *page, size_t limit)
         .batches = malloc(limit * sizeof *page->batches),
         .workers = malloc(limit * sizeof *page->workers),
     };
-    return page->sequences && page->slots && page->labels && page->settled && page->charged && page->times && page->batches && page->workers;
+    return page->sequences && page->slots && page->labels && page->settled && page->charged && page->times && page->batches &&
+           page->workers;
 }
 
 static void label_page_deinit(struct label_page *page)
@@ -76,7 +78,8 @@ static void label_page_deinit(struct label_page *page)
     free(page->workers);
 }
 
-static void fill_label_page(struct reading *reading, const struct project *project, const struct page *page, struct label_page *labels)
+static void fill_label_page(
+    struct reading *reading, const struct project *project, const struct page *page, struct label_page *labels)
 {
     struct cursor cursor;
     open_log(&cursor, reading->state, STATE_LABELS, project->number, page);
@@ -133,7 +136,8 @@ bool read_labels_since(struct reading *reading, struct request *request, struct 
     return true;
 }
 
-/* --- money ------------------------------------------------------------------------------------------------------------------- */
+/* --- money -------------------------------------------------------------------------------------------------------------------
+ */
 
 static void write_entry(struct writer *reply, uint64_t sequence, struct value stored)
 {
@@ -176,7 +180,8 @@ bool read_ledger_since(struct reading *reading, struct request *request, struct 
     return true;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------------------------------------
+ */
 
 bool read_events_since(struct reading *reading, struct request *request, struct writer *reply)
 {

@@ -46,7 +46,8 @@ bool read_config(struct reading *reading, struct request *request, struct writer
     return true;
 }
 
-/* --- samples ---------------------------------------------------------------------------------------------------------------- */
+/* --- samples ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void write_sample(struct reading *reading, const struct project *project, uint32_t slot, struct writer *reply)
 {
@@ -96,7 +97,8 @@ bool read_sample_get(struct reading *reading, struct request *request, struct wr
     return ok;
 }
 
-/* --- money ------------------------------------------------------------------------------------------------------------------ */
+/* --- money ------------------------------------------------------------------------------------------------------------------
+ */
 
 static void write_budget(struct writer *reply, const struct counters *counters)
 {
@@ -112,7 +114,8 @@ static void write_stored(struct writer *reply, const char *field, struct text st
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     struct protocol_error error = {0};
-    if (msgpack_unpack_next(&unpacked, stored.data, stored.size, NULL) == MSGPACK_UNPACK_SUCCESS && unpacked.data.type == MSGPACK_OBJECT_MAP) {
+    if (msgpack_unpack_next(&unpacked, stored.data, stored.size, NULL) == MSGPACK_UNPACK_SUCCESS &&
+        unpacked.data.type == MSGPACK_OBJECT_MAP) {
         const struct reader reader = {&unpacked.data.via.map, NULL, 0, &error};
         const msgpack_object *value = reader_find(&reader, field);
         if (value)
@@ -174,7 +177,8 @@ bool read_budget_get(struct reading *reading, struct request *request, struct wr
     return true;
 }
 
-/* --- STATUS ----------------------------------------------------------------------------------------------------------------- */
+/* --- STATUS -----------------------------------------------------------------------------------------------------------------
+ */
 
 static bool write_space(void *context, const struct column_id *id, const struct column *column)
 {
@@ -205,7 +209,8 @@ static void write_classes(struct reading *reading, const struct project *project
 {
     writer_map_begin(reply, "classes");
     for (uint32_t i = 0; i < project->settings.classes && i < CLASSES_SHOWN; i++)
-        writer_integer_at(reply, name_text(reading->state, project->number, NAME_CLASS, i), (int64_t)tally_get(reading->state, project->number, i));
+        writer_integer_at(reply, name_text(reading->state, project->number, NAME_CLASS, i),
+            (int64_t)tally_get(reading->state, project->number, i));
     writer_map_end(reply);
 }
 

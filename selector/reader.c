@@ -1,6 +1,6 @@
 /*
- * The reader thread: answers operations that only look, each from its own snapshot. A reply to a write is sent after its commit, so whoever
- * has the reply finds its effect here.
+ * The reader thread: answers operations that only look, each from its own snapshot. A reply to a write is sent after its
+ * commit, so whoever has the reply finds its effect here.
  */
 
 #include "selector/read.h"

@@ -20,15 +20,18 @@ struct settings settings_default(void)
     return settings;
 }
 
-/* --- tags, shares, types ---------------------------------------------------------------------------------------------------- */
+/* --- tags, shares, types ----------------------------------------------------------------------------------------------------
+ */
 
-static bool intern_tag(struct reader *fields, struct change *change, struct project *project, struct text name, const char *field, uint32_t *tag)
+static bool intern_tag(
+    struct reader *fields, struct change *change, struct project *project, struct text name, const char *field, uint32_t *tag)
 {
     if (!text_is_utf8(name) || name.size == 0 || name.size > 64)
         return reader_reject(fields, field, "tags of 1 to 64 bytes of UTF-8", "another value");
     if (!name_find(&change->txn, project, NAME_TAG, name, tag)) {
         if (project->counters.names[NAME_TAG] >= PROJECT_TAGS_MAX)
-            return protocol_fail(fields->error, PROTOCOL_TOO_LARGE, field, "at most 64 different tags in a project", "another one");
+            return protocol_fail(
+                fields->error, PROTOCOL_TOO_LARGE, field, "at most 64 different tags in a project", "another one");
         *tag = name_intern(&change->txn, project, NAME_TAG, name);
     }
     return true;
@@ -49,7 +52,8 @@ static bool read_excluded_tags(struct reader *fields, struct change *change, str
     return !fields->error->code;
 }
 
-static bool read_share(struct reader *fields, struct change *change, struct project *project, struct settings *settings, const msgpack_object *entry)
+static bool read_share(struct reader *fields, struct change *change, struct project *project, struct settings *settings,
+    const msgpack_object *entry)
 {
     struct reader inner = {entry->type == MSGPACK_OBJECT_MAP ? &entry->via.map : NULL, NULL, 0, fields->error};
     uint32_t index;
@@ -62,7 +66,8 @@ static bool read_share(struct reader *fields, struct change *change, struct proj
     if (!is_class && !intern_tag(fields, change, project, name, "minimum_shares", &index))
         return false;
     if (is_class && !name_find(&change->txn, project, NAME_CLASS, name, &index))
-        return protocol_fail(fields->error, PROTOCOL_NOT_FOUND, "minimum_shares", "a class of the project", "%.*s", (int)name.size, name.data);
+        return protocol_fail(
+            fields->error, PROTOCOL_NOT_FOUND, "minimum_shares", "a class of the project", "%.*s", (int)name.size, name.data);
     if (!reader_has(&inner, "share"))
         return reader_reject(fields, "minimum_shares", "a share in each", "none");
     const uint32_t at = settings->share_count++;
@@ -142,7 +147,8 @@ static void read_strategy(struct reader *fields, struct settings *settings)
     if (select_strategy_parse(name.data, name.size, &strategy))
         settings->replenish_strategy = (uint8_t)strategy;
     else
-        protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "replenish_strategy", "a strategy", "%.*s", (int)name.size, name.data);
+        protocol_fail(
+            fields->error, PROTOCOL_BAD_REQUEST, "replenish_strategy", "a strategy", "%.*s", (int)name.size, name.data);
 }
 
 bool settings_read(struct reader *fields, struct change *change, struct project *project, struct settings *settings)
@@ -162,7 +168,8 @@ bool settings_read(struct reader *fields, struct change *change, struct project 
         settings->replenish_low = settings->replenish_depth / 2;
     }
     settings->replenish_low = (uint32_t)reader_integer_or(fields, "replenish_low", 0, 1000000, settings->replenish_low);
-    settings->budget_low_microusd = reader_integer_or(fields, "budget_low_microusd", 0, INT64_MAX, settings->budget_low_microusd);
+    settings->budget_low_microusd =
+        reader_integer_or(fields, "budget_low_microusd", 0, INT64_MAX, settings->budget_low_microusd);
     settings->keep_models = (uint32_t)reader_integer_or(fields, "keep_models", 1, 16, settings->keep_models);
     read_strategy(fields, settings);
     read_space(fields, settings);
@@ -177,8 +184,8 @@ bool settings_read_classes(struct reader *fields, struct change *change, struct 
     if (fields->error->code)
         return false;
     if (classes->size < known || (classes->size > known && !extend))
-        return protocol_fail(fields->error, PROTOCOL_CONFLICT, "classes", "the project's classes", "%" PRIu32 " classes instead of %" PRIu32,
-            classes->size, known);
+        return protocol_fail(fields->error, PROTOCOL_CONFLICT, "classes", "the project's classes",
+            "%" PRIu32 " classes instead of %" PRIu32, classes->size, known);
     for (uint32_t i = 0; i < classes->size; i++) {
         const struct text name = reader_object_text(&classes->ptr[i]);
         if (name.size == 0 || name.size > 255 || !text_is_utf8(name))
@@ -186,10 +193,11 @@ bool settings_read_classes(struct reader *fields, struct change *change, struct 
         uint32_t index;
         const bool found = name_find(&change->txn, project, NAME_CLASS, name, &index);
         if (found && index < i)
-            return protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "classes", "each class once", "%.*s twice", (int)name.size, name.data);
-        if (i < known && (!found || index != i))
             return protocol_fail(
-                fields->error, PROTOCOL_CONFLICT, "classes", "the project's classes in their order", "%.*s", (int)name.size, name.data);
+                fields->error, PROTOCOL_BAD_REQUEST, "classes", "each class once", "%.*s twice", (int)name.size, name.data);
+        if (i < known && (!found || index != i))
+            return protocol_fail(fields->error, PROTOCOL_CONFLICT, "classes", "the project's classes in their order", "%.*s",
+                (int)name.size, name.data);
         if (i >= known)
             name_intern(&change->txn, project, NAME_CLASS, name);
     }
@@ -197,7 +205,8 @@ bool settings_read_classes(struct reader *fields, struct change *change, struct 
     return true;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------------- */
+/* --- writing ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void write_lists(struct writer *writer, struct txn *txn, const struct project *project)
 {
@@ -219,8 +228,8 @@ static void write_lists(struct writer *writer, struct txn *txn, const struct pro
     for (uint32_t i = 0; i < settings->share_count; i++) {
         const bool is_class = settings->shares[i].is_class;
         writer_map_begin(writer, NULL);
-        writer_text(
-            writer, is_class ? "class" : "tag", name_text(txn, project->number, is_class ? NAME_CLASS : NAME_TAG, settings->shares[i].index));
+        writer_text(writer, is_class ? "class" : "tag",
+            name_text(txn, project->number, is_class ? NAME_CLASS : NAME_TAG, settings->shares[i].index));
         writer_number(writer, "share", settings->shares[i].share);
         writer_map_end(writer);
     }

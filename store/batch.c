@@ -47,7 +47,8 @@ const char *batch_type_name(const struct project *project, uint32_t type)
 
 const char *item_arm_name(uint8_t arm)
 {
-    static const char *const names[ITEM_ARMS] = {"policy", "control", "share", "include"}; /* the first three are enum select_arm's */
+    static const char *const names[ITEM_ARMS] = {
+        "policy", "control", "share", "include"}; /* the first three are enum select_arm's */
     return arm < ITEM_ARMS ? names[arm] : "unknown";
 }
 
@@ -98,12 +99,14 @@ static void tell_done(struct change *change, struct project *project, uint32_t n
     event_end(change, project, EVENT_BATCH_DONE);
 }
 
-void item_finish(struct change *change, struct project *project, uint32_t number, uint32_t rank, enum item_end end, uint32_t answers)
+void item_finish(
+    struct change *change, struct project *project, uint32_t number, uint32_t rank, enum item_end end, uint32_t answers)
 {
     struct batch batch;
     struct item item;
-    if (!batch_get(&change->txn, project->number, number, &batch) || !item_get(&change->txn, project->number, number, rank, &item) ||
-        item.end != ITEM_OPEN || batch.open == 0 || answers > batch.overlap) {
+    if (!batch_get(&change->txn, project->number, number, &batch) ||
+        !item_get(&change->txn, project->number, number, rank, &item) || item.end != ITEM_OPEN || batch.open == 0 ||
+        answers > batch.overlap) {
         txn_corrupt(&change->txn);
         return;
     }
@@ -117,8 +120,10 @@ void item_finish(struct change *change, struct project *project, uint32_t number
     }
     batch_put(&change->txn, project->number, number, &batch);
 
-    const struct entry release = {
-        .kind = LEDGER_RELEASE, .batch = number, .slot = item.slot, .amount_microusd = item.price_microusd * (batch.overlap - answers)};
+    const struct entry release = {.kind = LEDGER_RELEASE,
+        .batch = number,
+        .slot = item.slot,
+        .amount_microusd = item.price_microusd * (batch.overlap - answers)};
     struct protocol_error error = {0};
     if (!ledger_append(change, project, release, (struct text){"", 0}, &error))
         txn_corrupt(&change->txn);

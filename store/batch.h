@@ -14,14 +14,14 @@ struct batch {
     int64_t model_version; /* that it was selected with; 0: none */
     uint64_t seed;
     uint32_t items;
-    uint32_t open;     /* items that have not ended */
+    uint32_t open; /* items that have not ended */
     uint32_t labeled;
     uint32_t rejected;
     uint32_t canceled;
-    uint32_t type;     /* 0: the project's default, else 1 + index in settings.types */
-    uint8_t strategy;  /* enum select_strategy */
-    uint8_t state;     /* enum batch_state */
-    uint8_t overlap;   /* answers bought for an item */
+    uint32_t type;    /* 0: the project's default, else 1 + index in settings.types */
+    uint8_t strategy; /* enum select_strategy */
+    uint8_t state;    /* enum batch_state */
+    uint8_t overlap;  /* answers bought for an item */
     uint8_t unused[5];
 };
 _Static_assert(sizeof(struct batch) == 64, "a stored record");
@@ -40,7 +40,7 @@ enum { ITEM_ARM_INCLUDE = 3, ITEM_ARMS = 4 };
 
 struct item {
     uint32_t slot;
-    int32_t predicted;   /* class; -1: none */
+    int32_t predicted;      /* class; -1: none */
     int64_t price_microusd; /* of one answer, fixed when the batch was committed */
     double probability;
     double uncertainty;
@@ -48,8 +48,8 @@ struct item {
     double slice_weight;
     double gain;
     double utility;
-    uint8_t arm;         /* enum select_arm or ITEM_ARM_INCLUDE */
-    uint8_t end;         /* enum item_end */
+    uint8_t arm; /* enum select_arm or ITEM_ARM_INCLUDE */
+    uint8_t end; /* enum item_end */
     uint8_t unused[6];
 };
 _Static_assert(sizeof(struct item) == 72, "a stored record");
@@ -79,7 +79,8 @@ size_t waiting_size(const struct waiting *waiting);
 bool waiting_has(const struct waiting *waiting, uint32_t worker);
 
 /*
- * Ends an item of a batch: counts it, and marks the batch done after its last, with its event. `answers` of its overlap were charged:
- * the money for the others is released.
+ * Ends an item of a batch: counts it, and marks the batch done after its last, with its event. `answers` of its overlap were
+ * charged: the money for the others is released.
  */
-void item_finish(struct change *change, struct project *project, uint32_t batch, uint32_t rank, enum item_end end, uint32_t answers);
+void item_finish(
+    struct change *change, struct project *project, uint32_t batch, uint32_t rank, enum item_end end, uint32_t answers);

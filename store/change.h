@@ -23,7 +23,7 @@ struct change {
     struct project **projects; /* loaded ones */
     bool *dirty;               /* [project_count] its counters changed in this transaction */
     size_t project_count;
-    struct writer event;       /* the event being written */
+    struct writer event; /* the event being written */
     msgpack_sbuffer outgoing_bytes;
     struct outgoing *outgoing;
     size_t outgoing_count;
@@ -36,13 +36,14 @@ void change_deinit(struct change *change);
 
 bool change_begin(struct change *change, int64_t now_ms);
 
-/* Writes the counters and commits. False: nothing happened, and the loaded projects are forgotten. The outgoing events stay until the next begin. */
+/* Writes the counters and commits. False: nothing happened, and the loaded projects are forgotten. The outgoing events stay
+ * until the next begin. */
 bool change_commit(struct change *change);
 void change_abort(struct change *change);
 
 /*
- * The project, to be changed; NULL with not_found in `error`, or on a failure of the transaction. Stays valid until the transaction ends
- * in change_abort or a failed commit.
+ * The project, to be changed; NULL with not_found in `error`, or on a failure of the transaction. Stays valid until the
+ * transaction ends in change_abort or a failed commit.
  */
 struct project *change_project(struct change *change, struct text name, struct protocol_error *error);
 
@@ -53,8 +54,8 @@ struct project *change_project_numbered(struct change *change, uint32_t number);
 struct project *change_create_project(struct change *change, struct text name, const struct settings *settings);
 
 /*
- * Opens an event's map with its common fields written; add the kind's own fields to the writer, then event_end. The event gets its
- * numbers here, in the transaction that causes it.
+ * Opens an event's map with its common fields written; add the kind's own fields to the writer, then event_end. The event gets
+ * its numbers here, in the transaction that causes it.
  */
 struct writer *event_begin(struct change *change, struct project *project, enum event_kind kind);
 void event_end(struct change *change, struct project *project, enum event_kind kind);

@@ -60,8 +60,8 @@ static size_t class_row_size(const struct column_id *id, const struct column *co
     return id->kind == COLUMN_TOPK ? column->width * sizeof(uint16_t) : 0;
 }
 
-void column_each(
-    struct txn *txn, uint32_t project, enum column_kind kind, bool (*visit)(void *context, const struct column_id *id, const struct column *column), void *context)
+void column_each(struct txn *txn, uint32_t project, enum column_kind kind,
+    bool (*visit)(void *context, const struct column_id *id, const struct column *column), void *context)
 {
     struct key prefix = key_project(project);
     key_add_u8(&prefix, (uint8_t)kind);
@@ -98,7 +98,8 @@ bool column_first_space(struct txn *txn, uint32_t project, struct column_id *id)
     return id->name_size > 0;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------------------------------------
+ */
 
 static bool count_one(void *context, const struct column_id *id, const struct column *column)
 {
@@ -138,9 +139,10 @@ static struct placed *place(const struct column_rows *rows)
     return placed;
 }
 
-/* Writes rows that all belong to one block. `scratch` has room for a block. Returns how many rows are new; SIZE_MAX on failure. */
-static size_t write_block(struct txn *txn, const struct column_id *id, const struct column *column, const struct placed *placed, size_t count,
-    const struct column_rows *rows, uint8_t *scratch)
+/* Writes rows that all belong to one block. `scratch` has room for a block. Returns how many rows are new; SIZE_MAX on failure.
+ */
+static size_t write_block(struct txn *txn, const struct column_id *id, const struct column *column, const struct placed *placed,
+    size_t count, const struct column_rows *rows, uint8_t *scratch)
 {
     const size_t row_bytes = row_size(column);
     const size_t class_bytes = class_row_size(id, column);
@@ -182,7 +184,8 @@ static size_t write_block(struct txn *txn, const struct column_id *id, const str
     return added;
 }
 
-void column_write(struct txn *txn, const struct column_id *id, enum array_dtype dtype, size_t width, const struct column_rows *rows)
+void column_write(
+    struct txn *txn, const struct column_id *id, enum array_dtype dtype, size_t width, const struct column_rows *rows)
 {
     if (rows->count == 0 || txn->status != DATABASE_OK)
         return;
@@ -227,7 +230,8 @@ void column_delete(struct txn *txn, const struct column_id *id)
         txn_delete_prefix(txn, VECTORS_BLOCKS, &blocks);
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* Checks a stored block against its column; NULL where it doesn't fit. */
 static const struct block *check_block(const struct column_id *id, const struct column *column, struct value value)

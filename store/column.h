@@ -1,9 +1,9 @@
 /*
  * column.h - predictions and embeddings: one row a sample, in blocks that a scan reads straight from the map.
  *
- * A block holds COLUMN_BLOCK_ROWS rows: a header with a bitmap of the rows that are there, then all rows (absent ones zero), then
- * for top-k predictions all rows of classes. Rows belong in blocks because LMDB gives a value over half a page whole pages.
- * Writers belong to the columns thread.
+ * A block holds COLUMN_BLOCK_ROWS rows: a header with a bitmap of the rows that are there, then all rows (absent ones zero),
+ * then for top-k predictions all rows of classes. Rows belong in blocks because LMDB gives a value over half a page whole
+ * pages. Writers belong to the columns thread.
  */
 #pragma once
 
@@ -29,12 +29,12 @@ struct column_id {
 };
 
 struct column {
-    uint64_t rows;      /* present ones */
-    uint64_t high;      /* 1 + the highest slot ever written */
-    uint64_t rewrites;  /* how many pushes touched rows below `high`: REPLAY compares it */
-    uint64_t order;     /* 1 for the first column of its kind in the project, and so on */
-    uint32_t dtype;     /* enum array_dtype of the rows: ARRAY_F4 or ARRAY_F2 */
-    uint32_t width;     /* elements a row */
+    uint64_t rows;     /* present ones */
+    uint64_t high;     /* 1 + the highest slot ever written */
+    uint64_t rewrites; /* how many pushes touched rows below `high`: REPLAY compares it */
+    uint64_t order;    /* 1 for the first column of its kind in the project, and so on */
+    uint32_t dtype;    /* enum array_dtype of the rows: ARRAY_F4 or ARRAY_F2 */
+    uint32_t width;    /* elements a row */
 };
 _Static_assert(sizeof(struct column) == 40, "a stored record");
 
@@ -55,8 +55,8 @@ bool column_get(struct txn *txn, const struct column_id *id, struct column *colu
 bool column_first_space(struct txn *txn, uint32_t project, struct column_id *id);
 
 /* Calls `visit` for each column of a kind until it answers false. */
-void column_each(
-    struct txn *txn, uint32_t project, enum column_kind kind, bool (*visit)(void *context, const struct column_id *id, const struct column *column), void *context);
+void column_each(struct txn *txn, uint32_t project, enum column_kind kind,
+    bool (*visit)(void *context, const struct column_id *id, const struct column *column), void *context);
 
 /* Rows to write: row i belongs to slots[i]. */
 struct column_rows {
@@ -66,8 +66,10 @@ struct column_rows {
     const uint8_t *classes; /* count x width x uint16_t for COLUMN_TOPK, else NULL */
 };
 
-/* Writes the rows; creates the column from dtype and width where it is missing. An existing one must have the same (checked by the caller). */
-void column_write(struct txn *txn, const struct column_id *id, enum array_dtype dtype, size_t width, const struct column_rows *rows);
+/* Writes the rows; creates the column from dtype and width where it is missing. An existing one must have the same (checked by
+ * the caller). */
+void column_write(
+    struct txn *txn, const struct column_id *id, enum array_dtype dtype, size_t width, const struct column_rows *rows);
 
 /* Deletes the column and its blocks. */
 void column_delete(struct txn *txn, const struct column_id *id);
@@ -78,10 +80,10 @@ struct column_view {
     size_t count; /* rows, absent ones included */
     size_t row_bytes;
     size_t class_row_bytes;
-    const void **blocks;         /* [blocks] first row of each block, NULL: absent */
-    const void **class_blocks;   /* [blocks] likewise for COLUMN_TOPK, else NULL */
-    const uint8_t **present;     /* [blocks] bitmaps */
-    uint8_t *last_bitmap;        /* where `limit` cuts a block */
+    const void **blocks;       /* [blocks] first row of each block, NULL: absent */
+    const void **class_blocks; /* [blocks] likewise for COLUMN_TOPK, else NULL */
+    const uint8_t **present;   /* [blocks] bitmaps */
+    uint8_t *last_bitmap;      /* where `limit` cuts a block */
 };
 
 /*

@@ -68,14 +68,15 @@ static int open_tables(struct database *database, const char *const *names)
     return mdb_txn_commit(handle); /* frees the handle, whatever it answers */
 }
 
-enum database_status database_open(
-    struct database *database, const char *folder, const char *const *tables, size_t table_count, size_t map_bytes, bool read_only, int *lmdb_error)
+enum database_status database_open(struct database *database, const char *folder, const char *const *tables, size_t table_count,
+    size_t map_bytes, bool read_only, int *lmdb_error)
 {
     *database = (struct database){.table_count = table_count, .read_only = read_only};
     int error = mdb_env_create(&database->handle);
     if (error)
         goto done;
-    if ((error = mdb_env_set_mapsize(database->handle, map_bytes)) || (error = mdb_env_set_maxdbs(database->handle, DATABASE_TABLES_MAX)))
+    if ((error = mdb_env_set_mapsize(database->handle, map_bytes)) ||
+        (error = mdb_env_set_maxdbs(database->handle, DATABASE_TABLES_MAX)))
         goto done;
     /* Readers are tied to their transaction and not to a thread, because the planner hands its snapshot to helper threads. */
     error = mdb_env_open(database->handle, folder, MDB_NOTLS | (read_only ? MDB_RDONLY : 0), 0640);
@@ -241,7 +242,8 @@ void cursor_open(struct cursor *cursor, struct txn *txn, int table, const struct
         return;
     MDB_val key = borrow(start ? start : prefix);
     MDB_val data;
-    const int error = mdb_cursor_get(cursor->handle, &key, &data, MDB_SET_RANGE);
+    /* LMDB takes no empty key. */
+    const int error = mdb_cursor_get(cursor->handle, &key, &data, key.mv_size > 0 ? MDB_SET_RANGE : MDB_FIRST);
     if (error == MDB_NOTFOUND || !keep(txn, error)) {
         cursor_close(cursor);
         return;

@@ -15,12 +15,12 @@
 
 enum database_status {
     DATABASE_OK,
-    DATABASE_MAP_FULL,  /* the configured map size is used up */
-    DATABASE_TXN_FULL,  /* too many pages changed in one transaction: do less at once */
+    DATABASE_MAP_FULL, /* the configured map size is used up */
+    DATABASE_TXN_FULL, /* too many pages changed in one transaction: do less at once */
     DATABASE_DISK_FULL,
     DATABASE_NO_MEMORY,
-    DATABASE_CORRUPT,   /* a record has another size or form than its format says */
-    DATABASE_FAILED,    /* anything else, a failed write or sync among it: the environment must not be written any more */
+    DATABASE_CORRUPT, /* a record has another size or form than its format says */
+    DATABASE_FAILED,  /* anything else, a failed write or sync among it: the environment must not be written any more */
 };
 
 enum { DATABASE_TABLES_MAX = 24 };
@@ -53,7 +53,7 @@ struct cursor {
     MDB_cursor *handle;
     struct key prefix;
     bool started;
-    struct value key;  /* of the entry last given */
+    struct value key; /* of the entry last given */
     struct value data;
 };
 
@@ -61,8 +61,8 @@ struct cursor {
  * Opens the environment in `folder`, which must exist, with the named tables. `map_bytes` bounds its size on disk; it only
  * costs address space until used. Partner: database_close. On failure nothing stays open; `lmdb_error` is set.
  */
-enum database_status database_open(
-    struct database *database, const char *folder, const char *const *tables, size_t table_count, size_t map_bytes, bool read_only, int *lmdb_error);
+enum database_status database_open(struct database *database, const char *folder, const char *const *tables, size_t table_count,
+    size_t map_bytes, bool read_only, int *lmdb_error);
 void database_close(struct database *database);
 
 /* Makes a compact copy in `folder`, which must exist and be empty, from one snapshot. */
@@ -100,8 +100,8 @@ bool txn_delete(struct txn *txn, int table, const struct key *key);
 void txn_delete_prefix(struct txn *txn, int table, const struct key *prefix);
 
 /*
- * Walks from the first key ≥ `start` (NULL: the prefix itself) while keys begin with `prefix`. Partner: cursor_close. In a writing
- * transaction, nothing else may write to the table during the walk.
+ * Walks from the first key ≥ `start` (NULL: the prefix itself) while keys begin with `prefix`. Partner: cursor_close. In a
+ * writing transaction, nothing else may write to the table during the walk.
  */
 void cursor_open(struct cursor *cursor, struct txn *txn, int table, const struct key *prefix, const struct key *start);
 bool cursor_next(struct cursor *cursor);

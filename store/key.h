@@ -9,7 +9,8 @@
 
 enum { KEY_SIZE_MAX = 400 }; /* LMDB's own limit is 511 */
 
-/* A key under construction. Start from `key_project` or `(struct key){0}`. What would not fit is left out: no caller comes near the limit. */
+/* A key under construction. Start from `key_project` or `(struct key){0}`. What would not fit is left out: no caller comes near
+ * the limit. */
 struct key {
     size_t size;
     uint8_t bytes[KEY_SIZE_MAX];

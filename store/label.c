@@ -44,7 +44,8 @@ static void settle(struct change *change, struct project *project, struct sample
     sample->label = label->class_index;
 }
 
-uint64_t label_append(struct change *change, struct project *project, struct sample *sample, struct label label, struct text value)
+uint64_t label_append(
+    struct change *change, struct project *project, struct sample *sample, struct label label, struct text value)
 {
     const uint64_t sequence = ++project->counters.labels;
     label.previous = sample->last_label;

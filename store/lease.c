@@ -24,8 +24,8 @@ static bool lease_read(struct value value, struct lease *lease)
     return waiting_read((struct value){(const uint8_t *)value.data + head, value.size - head}, &lease->waiting);
 }
 
-uint64_t lease_grant(struct change *change, struct project *project, uint32_t batch, uint32_t rank, const struct waiting *waiting, uint32_t worker,
-    int64_t deadline_ms, const uint64_t request[2])
+uint64_t lease_grant(struct change *change, struct project *project, uint32_t batch, uint32_t rank,
+    const struct waiting *waiting, uint32_t worker, int64_t deadline_ms, const uint64_t request[2])
 {
     struct sample sample;
     if (!sample_get(&change->txn, project->number, waiting->slot, &sample) || sample.state != SAMPLE_RESERVED ||
@@ -62,7 +62,8 @@ void lease_end(struct change *change, struct project *project, uint32_t slot, st
 {
     struct lease lease;
     const struct key key = key_of_lease(project->number, sample->worker, slot);
-    if (!lease_get(&change->txn, project->number, sample->worker, slot, &lease) || !txn_delete(&change->txn, STATE_LEASES, &key)) {
+    if (!lease_get(&change->txn, project->number, sample->worker, slot, &lease) ||
+        !txn_delete(&change->txn, STATE_LEASES, &key)) {
         txn_corrupt(&change->txn);
         return;
     }
@@ -73,7 +74,8 @@ void lease_end(struct change *change, struct project *project, uint32_t slot, st
     sample->deadline_ms = 0;
 }
 
-void lease_give_back(struct change *change, struct project *project, uint32_t slot, struct sample *sample, const struct waiting *waiting, const char *cause)
+void lease_give_back(struct change *change, struct project *project, uint32_t slot, struct sample *sample,
+    const struct waiting *waiting, const char *cause)
 {
     struct batch batch;
     if (!batch_get(&change->txn, project->number, sample->batch, &batch)) {
@@ -95,7 +97,8 @@ void lease_give_back(struct change *change, struct project *project, uint32_t sl
     event_end(change, project, EVENT_ITEM_RELEASED);
 }
 
-void lease_each(struct txn *txn, uint32_t project, bool (*visit)(void *context, uint32_t worker, uint32_t slot, const struct lease *lease), void *context)
+void lease_each(struct txn *txn, uint32_t project,
+    bool (*visit)(void *context, uint32_t worker, uint32_t slot, const struct lease *lease), void *context)
 {
     const struct key prefix = key_project(project);
     struct cursor cursor;

@@ -24,7 +24,8 @@ bool ledger_balanced(const struct counters *counters)
 /* Takes from one sum what another gets. */
 static bool move_money(int64_t *from, int64_t *to, int64_t amount)
 {
-    return amount >= 0 && *from >= amount && !__builtin_add_overflow(*to, amount, to) && !__builtin_sub_overflow(*from, amount, from);
+    return amount >= 0 && *from >= amount && !__builtin_add_overflow(*to, amount, to) &&
+           !__builtin_sub_overflow(*from, amount, from);
 }
 
 bool ledger_apply(struct counters *counters, const struct entry *entry)
@@ -35,7 +36,8 @@ bool ledger_apply(struct counters *counters, const struct entry *entry)
     switch (entry->kind) {
     case LEDGER_GRANT:
     case LEDGER_CORRECT:
-        ok = (entry->kind == LEDGER_GRANT ? amount >= 0 : amount <= 0) && !__builtin_add_overflow(next.granted_microusd, amount, &next.granted_microusd) &&
+        ok = (entry->kind == LEDGER_GRANT ? amount >= 0 : amount <= 0) &&
+             !__builtin_add_overflow(next.granted_microusd, amount, &next.granted_microusd) &&
              !__builtin_add_overflow(next.available_microusd, amount, &next.available_microusd);
         break;
     case LEDGER_RESERVE:
@@ -60,15 +62,16 @@ static bool refuse(const struct project *project, const struct entry *entry, str
 {
     const struct counters *sums = &project->counters;
     if (entry->kind == LEDGER_GRANT)
-        return protocol_fail(error, PROTOCOL_BAD_REQUEST, "amount_microusd", "grants that add up to less than 2^63", "%" PRId64, entry->amount_microusd);
+        return protocol_fail(error, PROTOCOL_BAD_REQUEST, "amount_microusd", "grants that add up to less than 2^63", "%" PRId64,
+            entry->amount_microusd);
     if (entry->kind == LEDGER_RESERVE || entry->kind == LEDGER_CORRECT) {
-        protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "amount_microusd", "no more than what is available", "%" PRId64 " of %" PRId64 " available",
-            entry->amount_microusd, sums->available_microusd);
+        protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "amount_microusd", "no more than what is available",
+            "%" PRId64 " of %" PRId64 " available", entry->amount_microusd, sums->available_microusd);
         error->available_microusd = sums->available_microusd;
         return false;
     }
-    return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "a %s of %" PRId64 " with %" PRId64 " reserved", ledger_kind_name(entry->kind),
-        entry->amount_microusd, sums->reserved_microusd);
+    return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "a %s of %" PRId64 " with %" PRId64 " reserved",
+        ledger_kind_name(entry->kind), entry->amount_microusd, sums->reserved_microusd);
 }
 
 /* budget.low is told once each time the line is crossed. */
@@ -84,7 +87,8 @@ static void watch_low(struct change *change, struct project *project)
     counters->is_low = is_low;
 }
 
-bool ledger_append(struct change *change, struct project *project, struct entry entry, struct text note, struct protocol_error *error)
+bool ledger_append(
+    struct change *change, struct project *project, struct entry entry, struct text note, struct protocol_error *error)
 {
     if (entry.amount_microusd == 0)
         return true;

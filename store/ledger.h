@@ -5,11 +5,11 @@
 
 #include "store/change.h"
 
-#define LEDGER_KINDS(X)                                                                                                      \
-    X(GRANT, "grant")     /* granted and available grow */                                                                   \
-    X(RESERVE, "reserve") /* available to reserved, when a batch is committed */                                             \
-    X(CHARGE, "charge")   /* reserved to spent, when an answer is accepted */                                                \
-    X(RELEASE, "release") /* reserved to available, when an answer will not come */                                          \
+#define LEDGER_KINDS(X)                                                                                                        \
+    X(GRANT, "grant")     /* granted and available grow */                                                                     \
+    X(RESERVE, "reserve") /* available to reserved, when a batch is committed */                                               \
+    X(CHARGE, "charge")   /* reserved to spent, when an answer is accepted */                                                  \
+    X(RELEASE, "release") /* reserved to available, when an answer will not come */                                            \
     X(CORRECT, "correct") /* granted and available shrink */
 
 enum ledger_kind {
@@ -34,10 +34,12 @@ _Static_assert(sizeof(struct entry) == 40, "a stored record");
 const char *ledger_kind_name(enum ledger_kind kind);
 
 /*
- * Applies an entry (its time is filled in here) to the project's sums and appends it. Fails, changing nothing, with budget_exhausted where a sum would
- * become negative and with bad_request where one would overflow. An amount of 0 changes nothing and leaves no entry.
+ * Applies an entry (its time is filled in here) to the project's sums and appends it. Fails, changing nothing, with
+ * budget_exhausted where a sum would become negative and with bad_request where one would overflow. An amount of 0 changes
+ * nothing and leaves no entry.
  */
-bool ledger_append(struct change *change, struct project *project, struct entry entry, struct text note, struct protocol_error *error);
+bool ledger_append(
+    struct change *change, struct project *project, struct entry entry, struct text note, struct protocol_error *error);
 
 /* Applies one entry to four sums; false where one would be negative or overflow. VERIFY recounts with it. */
 bool ledger_apply(struct counters *counters, const struct entry *entry);

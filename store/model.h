@@ -31,7 +31,8 @@ struct evaluation {
 _Static_assert(sizeof(struct evaluation) == 32, "a stored record");
 
 /* Puts an evaluation with its fields, a msgpack map. */
-void evaluation_put(struct txn *txn, uint32_t project, int64_t version, const struct evaluation *evaluation, struct text fields);
+void evaluation_put(
+    struct txn *txn, uint32_t project, int64_t version, const struct evaluation *evaluation, struct text fields);
 
 /* The newest by model version; false where there is none. `fields` is valid until the next write. */
 bool evaluation_newest(struct txn *txn, uint32_t project, int64_t *version, struct evaluation *evaluation, struct text *fields);

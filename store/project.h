@@ -32,19 +32,19 @@ enum sample_state {
 const char *sample_state_name(enum sample_state state);
 
 /* The kinds of events, with their words on the wire. */
-#define EVENT_KINDS(X)                                                                                                       \
-    X(BATCH_PUBLISHED, "batch.published")                                                                                    \
-    X(BATCH_CANCELED, "batch.canceled")                                                                                      \
-    X(BATCH_DONE, "batch.done")                                                                                              \
-    X(ITEM_RELEASED, "item.released")                                                                                        \
-    X(ITEM_REJECTED, "item.rejected")                                                                                        \
-    X(LABEL_ACCEPTED, "label.accepted")                                                                                      \
-    X(LABEL_IMPORTED, "label.imported")                                                                                      \
-    X(MODEL_ACTIVATED, "model.activated")                                                                                    \
-    X(EVALUATION_RECEIVED, "evaluation.received")                                                                            \
-    X(BUDGET_GRANTED, "budget.granted")                                                                                      \
-    X(BUDGET_LOW, "budget.low")                                                                                              \
-    X(BUDGET_EXHAUSTED, "budget.exhausted")                                                                                  \
+#define EVENT_KINDS(X)                                                                                                         \
+    X(BATCH_PUBLISHED, "batch.published")                                                                                      \
+    X(BATCH_CANCELED, "batch.canceled")                                                                                        \
+    X(BATCH_DONE, "batch.done")                                                                                                \
+    X(ITEM_RELEASED, "item.released")                                                                                          \
+    X(ITEM_REJECTED, "item.rejected")                                                                                          \
+    X(LABEL_ACCEPTED, "label.accepted")                                                                                        \
+    X(LABEL_IMPORTED, "label.imported")                                                                                        \
+    X(MODEL_ACTIVATED, "model.activated")                                                                                      \
+    X(EVALUATION_RECEIVED, "evaluation.received")                                                                              \
+    X(BUDGET_GRANTED, "budget.granted")                                                                                        \
+    X(BUDGET_LOW, "budget.low")                                                                                                \
+    X(BUDGET_EXHAUSTED, "budget.exhausted")                                                                                    \
     X(CONFIG_CHANGED, "config.changed")
 
 enum event_kind {
@@ -100,25 +100,25 @@ struct counters {
     int64_t available_microusd;
     int64_t reserved_microusd;
     int64_t spent_microusd;
-    uint64_t states[8]; /* samples by enum sample_state */
-    uint64_t samples;   /* registered ones; the next slot */
-    uint64_t waiting;   /* entries of QUEUE */
-    uint64_t leases;    /* entries of LEASES */
-    uint64_t batches;   /* the newest batch's number */
-    uint64_t fence;     /* the newest lease's number */
-    uint64_t labels;    /* the newest label's sequence number */
-    uint64_t labels_settled; /* accepted or imported, not late */
+    uint64_t states[8];       /* samples by enum sample_state */
+    uint64_t samples;         /* registered ones; the next slot */
+    uint64_t waiting;         /* entries of QUEUE */
+    uint64_t leases;          /* entries of LEASES */
+    uint64_t batches;         /* the newest batch's number */
+    uint64_t fence;           /* the newest lease's number */
+    uint64_t labels;          /* the newest label's sequence number */
+    uint64_t labels_settled;  /* accepted or imported, not late */
     uint64_t labels_accepted; /* from leases, in time */
     uint64_t labels_paid;
     uint64_t labels_late;
-    uint64_t entries;   /* the ledger's newest sequence number */
-    uint64_t events;    /* the newest event's sequence number */
+    uint64_t entries;                      /* the ledger's newest sequence number */
+    uint64_t events;                       /* the newest event's sequence number */
     uint64_t last_event[EVENT_KINDS_ROOM]; /* the newest sequence number of each kind */
     uint64_t kept_replies;
-    int64_t model_version; /* active; 0: none */
-    uint64_t names[8];     /* interned, by enum name_kind */
+    int64_t model_version;    /* active; 0: none */
+    uint64_t names[8];        /* interned, by enum name_kind */
     uint64_t columns_changed; /* counts changes of prices, groups and tags of known samples: REPLAY compares it */
-    uint64_t is_low;       /* 1 while available is below budget_low_microusd */
+    uint64_t is_low;          /* 1 while available is below budget_low_microusd */
 };
 
 /* A project in memory. The engine keeps them open; readers load them anew for each snapshot. */
@@ -145,7 +145,8 @@ void project_put_counters(struct txn *txn, const struct project *project);
 /* Calls `visit` for each project in order of name until it answers false. */
 void project_each(struct txn *txn, bool (*visit)(void *context, struct text name, uint32_t number), void *context);
 
-/* The number of an interned name; false where it isn't interned. Classes are numbered by their index, the other kinds from 1. */
+/* The number of an interned name; false where it isn't interned. Classes are numbered by their index, the other kinds from 1.
+ */
 bool name_find(struct txn *txn, const struct project *project, enum name_kind kind, struct text name, uint32_t *number);
 
 /* The number of a name, interned now if it was not. */

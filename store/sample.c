@@ -56,7 +56,8 @@ struct source source_get(struct txn *txn, uint32_t project, uint32_t slot)
         return nothing;
     }
     const size_t key_size = bytes[0];
-    return (struct source){{(const char *)bytes + 1, key_size}, {(const char *)bytes + 1 + key_size, value.size - 1 - key_size}};
+    return (struct source){
+        {(const char *)bytes + 1, key_size}, {(const char *)bytes + 1 + key_size, value.size - 1 - key_size}};
 }
 
 void source_put(struct txn *txn, uint32_t project, uint32_t slot, struct text text, struct text uri)
@@ -90,11 +91,12 @@ int64_t sample_price(const struct project *project, const struct sample *sample)
 
 static bool unknown_slot(struct protocol_error *error, uint64_t slot, uint64_t samples)
 {
-    return protocol_fail(error, PROTOCOL_NOT_FOUND, "slots", "a registered slot", "slot %" PRIu64 " of %" PRIu64 " samples", slot, samples);
+    return protocol_fail(
+        error, PROTOCOL_NOT_FOUND, "slots", "a registered slot", "slot %" PRIu64 " of %" PRIu64 " samples", slot, samples);
 }
 
-static bool resolve_one(
-    struct txn *txn, const struct project *project, const struct sample_names *names, size_t i, uint32_t *slot, struct protocol_error *error)
+static bool resolve_one(struct txn *txn, const struct project *project, const struct sample_names *names, size_t i,
+    uint32_t *slot, struct protocol_error *error)
 {
     switch (names->kind) {
     case SAMPLES_KEYS: {
@@ -123,7 +125,7 @@ static int compare_slots(const void *left, const void *right)
 }
 
 /* Slots that rise all the way need no sorting to be seen to differ; most requests are like that. */
-bool slots_differ(const uint32_t *slots, size_t count, struct protocol_error *error)
+bool slots_differ(const uint32_t *slots, size_t count, const char *field, struct protocol_error *error)
 {
     size_t rising = 1;
     while (rising < count && slots[rising - 1] < slots[rising])
@@ -138,18 +140,19 @@ bool slots_differ(const uint32_t *slots, size_t count, struct protocol_error *er
     bool different = true;
     for (size_t i = 1; different && i < count; i++)
         if (sorted[i - 1] == sorted[i])
-            different = protocol_fail(error, PROTOCOL_BAD_REQUEST, "slots", "each sample once", "slot %" PRIu32 " twice", sorted[i]);
+            different =
+                protocol_fail(error, PROTOCOL_BAD_REQUEST, field, "each sample once", "slot %" PRIu32 " twice", sorted[i]);
     free(sorted);
     return different;
 }
 
-bool samples_resolve(
-    struct txn *txn, const struct project *project, const struct sample_names *names, size_t count, uint32_t *slots, struct protocol_error *error)
+bool samples_resolve(struct txn *txn, const struct project *project, const struct sample_names *names, size_t count,
+    uint32_t *slots, struct protocol_error *error)
 {
     if (names->kind == SAMPLES_FROM && (uint64_t)names->from + count > project->counters.samples)
         return unknown_slot(error, (uint64_t)names->from + count - 1, project->counters.samples);
     for (size_t i = 0; i < count; i++)
         if (!resolve_one(txn, project, names, i, &slots[i], error))
             return false;
-    return slots_differ(slots, count, error);
+    return slots_differ(slots, count, names->kind == SAMPLES_KEYS ? "keys" : "slots", error);
 }

@@ -13,23 +13,23 @@ enum {
 };
 
 struct sample {
-    uint8_t state;   /* enum sample_state */
+    uint8_t state; /* enum sample_state */
     uint8_t flags;
-    uint8_t skips;   /* of its current item */
-    uint8_t answers; /* settled ones of its current item */
-    uint32_t group;  /* interned; 0: none */
+    uint8_t skips;          /* of its current item */
+    uint8_t answers;        /* settled ones of its current item */
+    uint32_t group;         /* interned; 0: none */
     int64_t price_microusd; /* SAMPLE_NO_PRICE: the project's */
-    uint64_t tags;   /* bit t: carries tag t */
-    uint32_t batch;  /* its newest batch; 0: never in one */
-    uint32_t rank;   /* in that batch */
-    uint64_t fence;  /* number of the lease that holds it; 0: none */
-    int64_t deadline_ms; /* of that lease */
-    uint32_t worker; /* who holds it */
-    uint32_t lost_worker; /* who held the newest lost lease */
-    uint64_t lost_fence;  /* number of that lease; 0: none */
-    uint64_t last_label;  /* sequence number of the newest label record, late ones included; 0: none */
-    int32_t label;        /* class of the newest settled label; -1: none */
-    uint32_t labels;      /* settled ones, ever */
+    uint64_t tags;          /* bit t: carries tag t */
+    uint32_t batch;         /* its newest batch; 0: never in one */
+    uint32_t rank;          /* in that batch */
+    uint64_t fence;         /* number of the lease that holds it; 0: none */
+    int64_t deadline_ms;    /* of that lease */
+    uint32_t worker;        /* who holds it */
+    uint32_t lost_worker;   /* who held the newest lost lease */
+    uint64_t lost_fence;    /* number of that lease; 0: none */
+    uint64_t last_label;    /* sequence number of the newest label record, late ones included; 0: none */
+    int32_t label;          /* class of the newest settled label; -1: none */
+    uint32_t labels;        /* settled ones, ever */
 };
 _Static_assert(sizeof(struct sample) == 80, "a stored record");
 
@@ -57,11 +57,11 @@ uint32_t sample_register(struct txn *txn, struct project *project, struct text k
 int64_t sample_price(const struct project *project, const struct sample *sample);
 
 /*
- * The slots that `names` mean, in order, in `slots` (room for names->count, or `count` with SAMPLES_FROM). Fails with not_found on
- * an unknown sample and with bad_request on one named twice; changes nothing.
+ * The slots that `names` mean, in order, in `slots` (room for names->count, or `count` with SAMPLES_FROM). Fails with not_found
+ * on an unknown sample and with bad_request on one named twice; changes nothing.
  */
-bool samples_resolve(
-    struct txn *txn, const struct project *project, const struct sample_names *names, size_t count, uint32_t *slots, struct protocol_error *error);
+bool samples_resolve(struct txn *txn, const struct project *project, const struct sample_names *names, size_t count,
+    uint32_t *slots, struct protocol_error *error);
 
-/* Fails with bad_request where a slot stands twice. */
-bool slots_differ(const uint32_t *slots, size_t count, struct protocol_error *error);
+/* Fails with bad_request on `field` where a slot stands twice. */
+bool slots_differ(const uint32_t *slots, size_t count, const char *field, struct protocol_error *error);

@@ -44,12 +44,13 @@ static bool take_lock(struct store *store, char *problem, size_t problem_size)
     store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (store->lock >= 0 && flock(store->lock, LOCK_EX | LOCK_NB) == 0)
         return true;
-    snprintf(problem, problem_size, "can't lock %s: %s", path, errno == EWOULDBLOCK ? "another daemon uses this store" : strerror(errno));
+    snprintf(problem, problem_size, "can't lock %s: %s", path,
+        errno == EWOULDBLOCK ? "another daemon uses this store" : strerror(errno));
     return false;
 }
 
-static bool open_one(struct database *database, const char *folder, const char *name, const char *const *tables, size_t count, size_t map_bytes,
-    bool read_only, char *problem, size_t problem_size)
+static bool open_one(struct database *database, const char *folder, const char *name, const char *const *tables, size_t count,
+    size_t map_bytes, bool read_only, char *problem, size_t problem_size)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -93,15 +94,17 @@ bool store_open(struct store *store, const struct store_options *options, char *
         return false;
     }
     snprintf(store->folder, sizeof store->folder, "%s", options->folder);
-    if (!options->read_only && (!store_make_folder(store->folder, problem, problem_size) || !take_lock(store, problem, problem_size)))
+    if (!options->read_only &&
+        (!store_make_folder(store->folder, problem, problem_size) || !take_lock(store, problem, problem_size)))
         goto failed;
-    if (!open_one(&store->state, store->folder, "state", state_tables, STATE_TABLE_COUNT, options->state_map_bytes, options->read_only, problem,
-            problem_size))
+    if (!open_one(&store->state, store->folder, "state", state_tables, STATE_TABLE_COUNT, options->state_map_bytes,
+            options->read_only, problem, problem_size))
         goto failed;
-    if (!open_one(&store->vectors, store->folder, "vectors", vectors_tables, VECTORS_TABLE_COUNT, options->vectors_map_bytes, options->read_only, problem,
-            problem_size))
+    if (!open_one(&store->vectors, store->folder, "vectors", vectors_tables, VECTORS_TABLE_COUNT, options->vectors_map_bytes,
+            options->read_only, problem, problem_size))
         goto failed;
-    if (!check_format(&store->state, "state", problem, problem_size) || !check_format(&store->vectors, "vectors", problem, problem_size))
+    if (!check_format(&store->state, "state", problem, problem_size) ||
+        !check_format(&store->vectors, "vectors", problem, problem_size))
         goto failed;
     return true;
 failed:
@@ -138,5 +141,6 @@ bool store_snapshot(struct store *store, const char *folder, char *problem, size
         return false;
     }
     /* State first: everything it points to was in the vectors before. */
-    return copy_one(&store->state, folder, "state", problem, problem_size) && copy_one(&store->vectors, folder, "vectors", problem, problem_size);
+    return copy_one(&store->state, folder, "state", problem, problem_size) &&
+           copy_one(&store->vectors, folder, "vectors", problem, problem_size);
 }

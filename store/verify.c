@@ -92,7 +92,8 @@ static const uint8_t *key_after_project(const struct cursor *cursor)
     return (const uint8_t *)cursor->key.data + 4;
 }
 
-/* --- samples ------------------------------------------------------------------------------------------------------------------ */
+/* --- samples
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void verify_samples(struct recount *recount)
 {
@@ -112,12 +113,14 @@ static void verify_samples(struct recount *recount)
         else
             recount->found.states[sample->state]++;
         if ((sample->state == SAMPLE_LEASED) != (sample->fence != 0))
-            report(recount, "slot %" PRIu64 ": %s with lease %" PRIu64, count, sample_state_name((enum sample_state)sample->state), sample->fence);
+            report(recount, "slot %" PRIu64 ": %s with lease %" PRIu64, count,
+                sample_state_name((enum sample_state)sample->state), sample->fence);
     }
     cursor_close(&cursor);
     compare(recount, "samples", count, samples);
     for (int i = 0; i < SAMPLE_STATES; i++)
-        compare(recount, sample_state_name((enum sample_state)i), recount->found.states[i], recount->project.counters.states[i]);
+        compare(
+            recount, sample_state_name((enum sample_state)i), recount->found.states[i], recount->project.counters.states[i]);
     recount->verification->samples += count;
 }
 
@@ -147,7 +150,8 @@ static const struct sample *sample_at(struct recount *recount, uint32_t slot, co
     return NULL;
 }
 
-/* --- batches, queue, leases ----------------------------------------------------------------------------------------------------- */
+/* --- batches, queue, leases
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Counts the batch's items by how they ended, and the money its open ones hold. */
 static void verify_items(struct recount *recount, uint32_t number, const struct batch *batch)
@@ -163,7 +167,8 @@ static void verify_items(struct recount *recount, uint32_t number, const struct 
         const struct sample *sample = sample_at(recount, item.slot, "item");
         if (item.end != ITEM_OPEN || !sample)
             continue;
-        if (sample->batch != number || sample->rank != rank || (sample->state != SAMPLE_RESERVED && sample->state != SAMPLE_LEASED))
+        if (sample->batch != number || sample->rank != rank ||
+            (sample->state != SAMPLE_RESERVED && sample->state != SAMPLE_LEASED))
             report(recount, "batch %" PRIu32 ": open item %" PRIu32 " is %s in batch %" PRIu32, number, rank,
                 sample_state_name((enum sample_state)sample->state), sample->batch);
         recount->reserved += item.price_microusd * (batch->overlap - sample->answers);
@@ -204,8 +209,10 @@ static void verify_queue(struct recount *recount)
         struct waiting waiting;
         const uint8_t *key = key_after_project(&cursor);
         const struct sample *sample = waiting_read(cursor.data, &waiting) ? sample_at(recount, waiting.slot, "queue") : NULL;
-        if (!sample || sample->state != SAMPLE_RESERVED || sample->batch != key_read_u32(key) || sample->rank != key_read_u32(key + 4))
-            report(recount, "queue: batch %" PRIu32 " item %" PRIu32 " waits for no reserved sample", key_read_u32(key), key_read_u32(key + 4));
+        if (!sample || sample->state != SAMPLE_RESERVED || sample->batch != key_read_u32(key) ||
+            sample->rank != key_read_u32(key + 4))
+            report(recount, "queue: batch %" PRIu32 " item %" PRIu32 " waits for no reserved sample", key_read_u32(key),
+                key_read_u32(key + 4));
     }
     cursor_close(&cursor);
     compare(recount, "waiting", count, recount->project.counters.waiting);
@@ -230,7 +237,8 @@ static void verify_leases(struct recount *recount)
     recount->verification->leases += recount->found.leases;
 }
 
-/* --- labels ------------------------------------------------------------------------------------------------------------------- */
+/* --- labels
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 static void count_label(struct recount *recount, const struct label *label, uint64_t sequence)
 {
@@ -262,7 +270,8 @@ static void verify_tallies(struct recount *recount)
         if (sample->label >= 0 && (uint32_t)sample->label < classes)
             tallies[sample->label]++;
         if (sample->labels != recount->settled[slot] || sample->last_label != recount->last_label[slot])
-            report(recount, "slot %" PRIu64 ": %" PRIu32 " labels recorded, %" PRIu32 " in the log", slot, sample->labels, recount->settled[slot]);
+            report(recount, "slot %" PRIu64 ": %" PRIu32 " labels recorded, %" PRIu32 " in the log", slot, sample->labels,
+                recount->settled[slot]);
     }
     for (uint32_t i = 0; i < classes; i++)
         compare(recount, "labels of a class", tallies[i], tally_get(recount->state, recount->project.number, i));
@@ -294,7 +303,8 @@ static void verify_labels(struct recount *recount)
     recount->verification->labels += count;
 }
 
-/* --- money -------------------------------------------------------------------------------------------------------------------- */
+/* --- money
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 /* A label is charged once: charges name labels in rising order, each once. */
 static void check_charge(struct recount *recount, const struct entry *entry, uint64_t sequence, uint64_t *last_charged)
@@ -304,7 +314,8 @@ static void check_charge(struct recount *recount, const struct entry *entry, uin
         recount->charged_unlabeled += entry->amount_microusd;
         return;
     }
-    if (entry->label_seq <= *last_charged || !label_get(recount->state, recount->project.number, entry->label_seq, &label, NULL) ||
+    if (entry->label_seq <= *last_charged ||
+        !label_get(recount->state, recount->project.number, entry->label_seq, &label, NULL) ||
         label.charged_microusd != entry->amount_microusd || label.slot != entry->slot)
         report(recount, "ledger %" PRIu64 ": charges label %" PRIu64 ", which it doesn't fit", sequence, entry->label_seq);
     *last_charged = entry->label_seq;
@@ -326,7 +337,8 @@ static void verify_ledger(struct recount *recount)
         }
         memcpy(&entry, cursor.data.data, sizeof entry);
         if (!ledger_apply(&recount->found, &entry))
-            report(recount, "ledger %" PRIu64 ": a %s that the sums before it don't allow", count, ledger_kind_name((enum ledger_kind)entry.kind));
+            report(recount, "ledger %" PRIu64 ": a %s that the sums before it don't allow", count,
+                ledger_kind_name((enum ledger_kind)entry.kind));
         if (entry.kind == LEDGER_CHARGE)
             check_charge(recount, &entry, count, &last_charged);
     }
@@ -342,7 +354,8 @@ static void verify_ledger(struct recount *recount)
     recount->verification->entries += count;
 }
 
-/* --- events, replies, columns ---------------------------------------------------------------------------------------------------- */
+/* --- events, replies, columns
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void verify_events(struct recount *recount)
 {
@@ -399,7 +412,8 @@ static void verify_columns(struct recount *recount)
         column_each(recount->vectors, recount->project.number, kinds[i], verify_column, recount);
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------------------------------ */
+/* --- the whole
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void verify_project(struct recount *recount)
 {

@@ -26,8 +26,8 @@ void verification_init(struct verification *verification);
 void verification_deinit(struct verification *verification);
 
 /*
- * Verifies one project, or all where its name is empty, over one snapshot of each environment. True where it could be done: the store is
- * clean if problem_count is 0. False with not_found or internal in `error`.
+ * Verifies one project, or all where its name is empty, over one snapshot of each environment. True where it could be done: the
+ * store is clean if problem_count is 0. False with not_found or internal in `error`.
  */
 bool store_verify(struct store *store, struct text project, struct verification *verification, struct protocol_error *error);
 
