@@ -66,6 +66,21 @@ static void show_budget(struct table *table, const msgpack_object_map *budget)
     }
 }
 
+static void show_evaluation(struct table *table, const msgpack_object_map *evaluation)
+{
+    const msgpack_object_map *metrics = view_map(evaluation, "metrics");
+    if (evaluation->size == 0)
+        return;
+    table_name(table, "evaluated version");
+    table_integer(table, view_integer(evaluation, "model_version", 0));
+    for (uint32_t i = 0; i < metrics->size; i++) {
+        const struct text name = reader_object_text(&metrics->ptr[i].key);
+        table_row(table);
+        table_format(table, "  %.*s", (int)name.size, name.data);
+        table_number(table, view_as_number(&metrics->ptr[i].val));
+    }
+}
+
 static bool show_project(const struct context *context, const msgpack_object_map *status)
 {
     struct table *table = table_new_pairs();
@@ -82,6 +97,7 @@ static bool show_project(const struct context *context, const msgpack_object_map
     show_budget(table, view_map(status, "budget"));
     show_integer(table, "labels", status, "labels");
     show_integers(table, view_map(status, "classes"));
+    show_evaluation(table, view_map(status, "evaluation"));
     show_integer(table, "last event", status, "event_seq");
     show_bool(table, "planning", status, "planning");
     return table_print(table);

@@ -47,7 +47,9 @@ static bool start(struct daemon *daemon)
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execl(program, program, store, "--requests=tcp://127.0.0.1:*", "--events=tcp://127.0.0.1:*", (char *)NULL);
+        /* Small maps: under ThreadSanitizer there is little address space. */
+        execl(program, program, store, "--requests=tcp://127.0.0.1:*", "--events=tcp://127.0.0.1:*",
+            "--state-map-bytes=268435456", "--vectors-map-bytes=268435456", (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
@@ -81,17 +83,26 @@ static int set_up(void **state)
     return daemon->client ? 0 : -1;
 }
 
+/* What it logs at its end, and what a sanitizer says. Closes the file. */
+static void show_rest_of_log(FILE *log)
+{
+    char line[1024];
+    while (fgets(line, sizeof line, log))
+        fputs(line, stderr);
+    fclose(log);
+}
+
 static int tear_down(void **state)
 {
     struct daemon *daemon = *state;
     int status = -1;
     curated_close(daemon->client);
-    if (daemon->process > 0) {
+    if (daemon->process > 0)
         kill(daemon->process, SIGTERM);
-        waitpid(daemon->process, &status, 0);
-    }
     if (daemon->log)
-        fclose(daemon->log);
+        show_rest_of_log(daemon->log);
+    if (daemon->process > 0)
+        waitpid(daemon->process, &status, 0);
     nftw(daemon->store, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(daemon);
     return status == 0 ? 0 : -1; /* a daemon under a sanitizer tells what it found by its status */
