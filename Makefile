@@ -93,7 +93,7 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
-$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT) $(filter-out %/main.o,$(OBJ_CTL))
+$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT) $(filter-out %/main.o,$(OBJ_DAEMON) $(OBJ_CTL))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_CTL) $(LIBS_TEST) -o $@
 

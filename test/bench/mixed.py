@@ -65,6 +65,8 @@ def run(daemon: LocalDaemon, recorder: Recorder, quick: bool) -> None:
             helper.start()
         try:
             while not (pushed.value and client.status()["planning"]):
+                if not all(helper.is_alive() for helper in helpers):
+                    raise RuntimeError("a helper ended")
                 time.sleep(0.05)  # until both are at it
             started, bytes_before = time.perf_counter(), pushed.value
             under_load = single(client, times)

@@ -55,7 +55,7 @@ class BatchItem:
             price_usd=to_usd(item["price_microusd"]),
             state=item.get("state", "pool"),
             arm=item["arm"],
-            reason=item["reason"],
+            reason=item.get("reason", ""),
             probability=item["probability"],
             predicted=item.get("predicted"),
         )
