@@ -43,7 +43,7 @@ struct block {
     uint32_t class_row_bytes; /* of COLUMN_TOPK, else 0 */
     uint64_t unused[3];
     uint8_t present[COLUMN_BLOCK_ROWS / 8];
-};
+} __attribute__((packed)); /* LMDB promises nothing of the address of a value inside a page */
 _Static_assert(sizeof(struct block) == 64, "a stored record");
 
 struct column_id column_of_model(uint32_t project, enum column_kind kind, int64_t version);
