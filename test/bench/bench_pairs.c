@@ -141,7 +141,8 @@ int main(int argc, char **argv)
 {
     if (argc != 6)
         fail("usage: bench_pairs ENDPOINT PROJECT CONNECTIONS WINDOW PAIRS");
-    struct load load = {.connections = atoi(argv[3]), .project = argv[2], .requests = 2 * (size_t)atol(argv[5])};
+    struct load load = {
+        .connections = (int)strtol(argv[3], NULL, 10), .project = argv[2], .requests = 2 * (size_t)strtoul(argv[5], NULL, 10)};
     if (load.connections < 1 || load.connections > CONNECTIONS_MAX || load.requests == 0)
         fail("1 to 64 connections and at least one pair");
     load.sent = calloc(load.requests, sizeof *load.sent);
@@ -156,7 +157,7 @@ int main(int argc, char **argv)
             fail("can't connect");
     }
     const double start = bench_seconds();
-    run(&load, atoi(argv[4]));
+    run(&load, (int)strtol(argv[4], NULL, 10));
     const double seconds = bench_seconds() - start;
     qsort(load.latencies, load.done, sizeof *load.latencies, compare);
     printf("{\"pairs\": %zu, \"seconds\": %.6f, \"p50_ms\": %.3f, \"p99_ms\": %.3f}\n", load.pairs, seconds,

@@ -74,7 +74,7 @@ def test_a_round(filled: Run, project: str) -> None:
     assert "held until" in ctl("touch", "-w", "ada", slot, number, "--for", "5m").stdout
     assert "$0.08 charged" in ctl("submit", "-w", "ada", slot, number, "dog").stdout
     ctl("submit", "-w", "ada", slot, number, "cat", code=5)
-    assert lease["key"] in ctl("labels").stdout
+    assert re.search(rf"{lease['key']} +dog +yes +0\.08 +1 ada", ctl("labels").stdout)
     assert as_json(ctl("labels", "-j"))["labels"] == [1]
 
     table = ctl("lease", "-w", "ada", "-n", "2").stdout.splitlines()
