@@ -93,7 +93,7 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
-$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT) $(filter-out %/main.o,$(OBJ_CTL))
+$(BUILD)/test/%: $(BUILD)/obj/test/%.o $(OBJ_STORE) $(OBJ_PROTOCOL) $(OBJ_SELECT) $(OBJ_CLIENT) $(filter-out %/main.o,$(OBJ_DAEMON) $(OBJ_CTL))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) $(LIBS_CTL) $(LIBS_TEST) -o $@
 
@@ -118,7 +118,7 @@ test: $(DEPS_DONE) ## run every test: C, C under the sanitizers, Python with a r
 	$(MAKE) tsan
 	$(MAKE) test-python
 
-test-c: $(TESTS) ## run the C tests
+test-c: $(TESTS) $(BUILD)/curated ## run the C tests; some start the daemon
 	@failed=0; for program in $(TESTS); do echo "# $$program"; $$program || failed=1; done; exit $$failed
 
 test-python: $(DEPS_DONE) all ## run the Python tests against a real daemon

@@ -102,17 +102,21 @@ static bool commit_range(struct columns *columns, size_t first, size_t last, str
 {
     struct txn state;
     msgpack_sbuffer_clear(&columns->replies);
-    if (txn_begin_write(vectors, &columns->daemon->store.vectors) && txn_begin_read(&state, &columns->daemon->store.state)) {
+    if (!txn_begin_write(vectors, &columns->daemon->store.vectors))
+        return false;
+    if (txn_begin_read(&state, &columns->daemon->store.state)) {
         for (size_t i = first; i < last; i++) {
             struct pending *pending = &columns->group[i];
-            if (message_route(&pending->message).kind == ROUTE_PURGE)
-                apply_purge(&pending->message, vectors);
-            else
+            if (message_route(&pending->message).kind != ROUTE_PURGE)
                 apply_push(columns, pending, &state, vectors);
+            else if (!columns->read_only)
+                apply_purge(&pending->message, vectors);
         }
-        if (state.status != DATABASE_OK && vectors->status == DATABASE_OK)
-            vectors->status = state.status;
         txn_abort(&state);
+    }
+    if (state.status != DATABASE_OK && vectors->status == DATABASE_OK) {
+        vectors->status = state.status;
+        vectors->lmdb_error = state.lmdb_error;
     }
     return txn_commit(vectors);
 }
@@ -160,6 +164,17 @@ static void refuse(struct columns *columns, struct pending *pending, const struc
     store_error(columns, pending, &request);
 }
 
+/* After a failed sync nobody knows what is on disk: writing on could make it worse. */
+static void stop_writing_after_failure(struct columns *columns, const struct txn *vectors)
+{
+    if (vectors->status != DATABASE_FAILED || columns->read_only)
+        return;
+    columns->read_only = true;
+    columns->daemon->vitals.vectors_read_only = true;
+    log_error(
+        "read_only", "environment=vectors reason=\"a write to disk failed\" error=\"%s\"", mdb_strerror(vectors->lmdb_error));
+}
+
 static void commit_group(struct columns *columns)
 {
     struct txn vectors;
@@ -168,11 +183,13 @@ static void commit_group(struct columns *columns)
     if (commit_range(columns, 0, columns->group_count, &vectors)) {
         send_range(columns, 0, columns->group_count);
     } else {
+        stop_writing_after_failure(columns, &vectors);
         /* One by one, so that only the push at fault is refused. */
         for (size_t i = 0; i < columns->group_count; i++) {
-            columns->read_only = columns->read_only || vectors.status == DATABASE_FAILED;
-            if (!commit_range(columns, i, i + 1, &vectors))
+            if (!commit_range(columns, i, i + 1, &vectors)) {
+                stop_writing_after_failure(columns, &vectors);
                 refuse(columns, &columns->group[i], &vectors);
+            }
             send_range(columns, i, i + 1);
         }
     }

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EXPIRY_RETRY_MS = 1000 };
+
 /* A request of the current group. */
 struct pending {
     struct message message;
@@ -309,7 +311,7 @@ static void send_purges(struct engine *engine)
 }
 
 /* The answer to a request whose transaction the store did not take. */
-static void refuse_unstored(struct engine *engine, struct pending *pending, enum database_status status, int lmdb_error)
+static void refuse_unstored(struct engine *engine, struct pending *pending, enum database_status status)
 {
     static const enum protocol_code codes[] = {
         [DATABASE_OK] = PROTOCOL_INTERNAL,
@@ -320,7 +322,9 @@ static void refuse_unstored(struct engine *engine, struct pending *pending, enum
         [DATABASE_CORRUPT] = PROTOCOL_INTERNAL,
         [DATABASE_FAILED] = PROTOCOL_READ_ONLY,
     };
-    log_error("write_failed", "status=\"%s\" error=\"%s\"", database_status_text(status), mdb_strerror(lmdb_error));
+    pending->reply_size = 0;
+    if (message_route(&pending->message).kind == ROUTE_REPLENISH)
+        return; /* nobody asked */
     struct frame frames[REQUEST_FRAMES_MAX];
     const size_t count = message_frames(&pending->message, frames, REQUEST_FRAMES_MAX);
     struct request request;
@@ -339,8 +343,7 @@ static bool commit_range(struct engine *engine, size_t first, size_t last, int64
     const bool wrote = engine->change.txn.writes > 0;
     if (engine->change.txn.status == DATABASE_OK && !wrote) {
         /* Nothing changed: there is nothing to sync. Projects stay as they were loaded. */
-        txn_abort(&engine->change.txn);
-        memset(engine->change.dirty, 0, engine->change.project_count * sizeof *engine->change.dirty);
+        change_end(&engine->change);
     } else if (!change_commit(&engine->change)) {
         return false;
     }
@@ -353,33 +356,50 @@ static bool commit_range(struct engine *engine, size_t first, size_t last, int64
     return true;
 }
 
-static void restore_due(struct engine *engine)
+/* Leases that could not be given back now are tried again in a while, without a request's having to wait for them. */
+static void postpone_due(struct engine *engine, int64_t now_ms)
 {
-    for (size_t i = 0; i < engine->due_count; i++)
+    for (size_t i = 0; i < engine->due_count; i++) {
+        engine->due[i].time_ms = now_ms + EXPIRY_RETRY_MS;
         deadlines_add(&engine->deadlines, engine->due[i]);
+    }
     engine->due_count = 0;
+}
+
+static void log_unstored(const struct txn *txn)
+{
+    log_error("write_failed", "environment=state status=\"%s\" error=\"%s\"", database_status_text(txn->status),
+        mdb_strerror(txn->lmdb_error));
+}
+
+/* After a failed sync nobody knows what is on disk: writing on could make it worse. */
+static void stop_writing_after_failure(struct engine *engine)
+{
+    if (engine->change.txn.status != DATABASE_FAILED || engine->read_only)
+        return;
+    engine->read_only = true;
+    log_error("read_only", "reason=\"a write to disk failed\"");
 }
 
 static void commit_group(struct engine *engine)
 {
     const int64_t now_ms = wall_ms();
-    collect_due(engine, now_ms);
-    if (engine->read_only)
-        restore_due(engine);
-    bool done = commit_range(engine, 0, engine->group_count, now_ms);
+    if (!engine->read_only)
+        collect_due(engine, now_ms);
+    const bool done = commit_range(engine, 0, engine->group_count, now_ms);
+    if (!done) {
+        log_unstored(&engine->change.txn);
+        stop_writing_after_failure(engine);
+        postpone_due(engine, now_ms);
+    }
     for (size_t i = 0; !done && i < engine->group_count; i++) {
-        const enum database_status status = engine->change.txn.status;
-        if (status == DATABASE_FAILED && !engine->read_only) {
-            /* After a failed sync nobody knows what is on disk: writing on could make it worse. */
-            engine->read_only = true;
-            log_error("read_only", "reason=\"a write to disk failed\"");
-        }
         if (commit_range(engine, i, i + 1, now_ms))
             continue;
-        refuse_unstored(engine, &engine->group[i], engine->change.txn.status, engine->change.txn.lmdb_error);
+        stop_writing_after_failure(engine);
+        log_unstored(&engine->change.txn);
+        refuse_unstored(engine, &engine->group[i], engine->change.txn.status);
         send_replies(engine, i, i + 1);
     }
-    restore_due(engine);
     engine->group_count = 0;
     engine->daemon->vitals.draining = engine->draining;
     engine->daemon->vitals.read_only = engine->read_only;
@@ -413,6 +433,8 @@ static void replenish(struct engine *engine, const struct project *project)
     const uint64_t wanted = new_model ? settings->replenish_depth : settings->replenish_low;
     const bool unchanged = state->samples == counters->samples && state->pool == counters->states[SAMPLE_POOL] &&
                            state->available == counters->available_microusd && state->model_version == counters->model_version;
+    if (counters->waiting >= wanted)
+        state->model_version = counters->model_version; /* it had its say: there was no room for more */
     if (counters->waiting >= wanted || unchanged)
         return;
     state->samples = counters->samples;

@@ -15,6 +15,7 @@ struct vitals {
     _Atomic uint64_t commits;
     _Atomic bool draining;
     _Atomic bool read_only;
+    _Atomic bool vectors_read_only;
     _Atomic bool planning;
     _Atomic bool stopping; /* tells a long computation to give up */
 };

@@ -67,6 +67,13 @@ void change_abort(struct change *change)
     change->outgoing_count = 0;
 }
 
+void change_end(struct change *change)
+{
+    txn_abort(&change->txn);
+    for (size_t i = 0; i < change->project_count; i++)
+        change->dirty[i] = false;
+}
+
 static void fail_no_memory(struct change *change)
 {
     if (change->txn.status == DATABASE_OK)

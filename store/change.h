@@ -41,6 +41,9 @@ bool change_begin(struct change *change, int64_t now_ms);
 bool change_commit(struct change *change);
 void change_abort(struct change *change);
 
+/* Ends a transaction that wrote nothing. The loaded projects stay, since they are as they were. */
+void change_end(struct change *change);
+
 /*
  * The project, to be changed; NULL with not_found in `error`, or on a failure of the transaction. Stays valid until the
  * transaction ends in change_abort or a failed commit.

@@ -268,7 +268,7 @@ static int show_labels(struct context *context, const msgpack_object_map *reply)
 static int run_labels(struct context *context)
 {
     if (!context->values[0].text)
-        context->values[0] = (struct value){.text = "0", .integer = 0};
+        context->values[0] = (struct given){.text = "0", .integer = 0};
     return command_run(context);
 }
 

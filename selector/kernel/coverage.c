@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    BEGIN_TILE = 64, /* candidates in one matrix product of the first pass */
-    BATCH_MIN = 8,   /* candidates whose kernel values are computed together, doubled while more are wanted */
+    BEGIN_TILE = 256, /* candidates in one matrix product of the first pass */
+    BATCH_MIN = 8,    /* candidates whose kernel values are computed together, doubled while more are wanted */
     BATCH_MAX = 128,
     REFERENCE_TILE = 512, /* reference points in one matrix product of a batch */
 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Tile sizes are part of the result's bits: they never depend on the number of threads. */
-enum { POINTS_TILE = 64, SET_TILE = 256 };
+enum { POINTS_TILE = 128, SET_TILE = 512 };
 
 KERNEL_INLINE void from_products_body(float *row, float x_norm2, const float *norm2, size_t count)
 {
@@ -71,6 +71,7 @@ void kernel_similarities(float *values, size_t count, float scale)
 enum pass_kind { PASS_NEIGHBOR, PASS_COVER, PASS_DENSITY };
 
 struct pass {
+    struct kernel_team *team;
     enum pass_kind kind;
     const struct kernel_points *points;
     const uint32_t *point_slots;
@@ -139,7 +140,7 @@ static void pass_tile(void *context, size_t tile, unsigned worker)
         for (unsigned j = 0; j < pass->k; j++)
             smallest[i][j] = INFINITY;
     }
-    for (size_t at = 0; at < pass->set->count; at += SET_TILE) {
+    for (size_t at = 0; at < pass->set->count && !kernel_team_poll(pass->team, worker); at += SET_TILE) {
         size_t m = pass->set->count - at < SET_TILE ? pass->set->count - at : SET_TILE;
         const uint32_t *slots = pass->set->slots + at;
         kernel_gather(pass->set->rows, slots, m, pass->set->origin, rows);
@@ -156,6 +157,7 @@ static void pass_tile(void *context, size_t tile, unsigned worker)
 
 static enum kernel_status pass_run(struct kernel_team *team, struct pass *pass)
 {
+    pass->team = team;
     pass->scratch_size = SET_TILE * (pass->points->width + 1 + POINTS_TILE);
     pass->scratch = calloc(kernel_team_size(team) * pass->scratch_size, sizeof *pass->scratch);
     if (pass->scratch == NULL)

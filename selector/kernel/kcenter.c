@@ -12,7 +12,11 @@ enum {
     TILE = 64,         /* points refreshed by one matrix product */
     CENTERS_MAX = 256, /* centres in one matrix product */
     BATCH_MIN = 32,    /* points refreshed when the top of the heap is stale, doubled while it stays so */
-    BATCH_MAX = 1024,
+    BATCH_FULL = 1024, /* a batch above this and the next share of all points is a pass over all of them */
+    FULL_SHARE = 64,
+    IN_HEAP = 2,    /* flag in `taken` */
+    DIRECT_MAX = 3, /* so few centres are measured without a product */
+    MEAN_TILE = 4096,
     CENTERS_FIRST = 32, /* centres of the first pass, over all points */
 };
 
@@ -30,8 +34,9 @@ struct kernel_kcenter {
     float *norm2;   /* [center_count] squared lengths */
     size_t center_count;
     size_t center_room;
-    uint32_t *batch; /* [count] points of the running refresh, by rising `seen` */
+    uint32_t *batch; /* [count] points of the running refresh */
     size_t batch_count;
+    size_t batch_wanted;  /* points that the last choice took, to begin the next with a share of them */
     size_t centers_limit; /* of the running refresh: centres looked at a point */
     float *scratch;       /* for each worker: rows of a tile, products */
     size_t scratch_size;
@@ -142,6 +147,15 @@ static double nearest(
     return bound;
 }
 
+static double nearest_direct(const struct kernel_kcenter *kcenter, const float *x, size_t first, size_t count, double bound)
+{
+    for (size_t j = first; j < first + count; j++) {
+        double distance2 = (double)kernel_distance2(x, kcenter->centers + j * kcenter->width, kcenter->width);
+        bound = distance2 < bound ? distance2 : bound;
+    }
+    return bound;
+}
+
 /* Brings up to TILE points of the batch up to date, as far as centers_limit goes. */
 static void refresh_tile(void *context, size_t tile, unsigned worker)
 {
@@ -151,24 +165,31 @@ static void refresh_tile(void *context, size_t tile, unsigned worker)
     size_t m = kcenter->batch_count - from < TILE ? kcenter->batch_count - from : TILE;
     float *x = kcenter->scratch + worker * kcenter->scratch_size;
     float *products = x + TILE * width;
-    uint32_t slots[TILE];
+    uint32_t slots[TILE] = {0};
     for (size_t i = 0; i < m; i++)
         slots[i] = kcenter->slots[kcenter->batch[from + i]];
     kernel_gather(kcenter->rows, slots, m, NULL, x);
 
-    /* The batch rises by `seen`, so the first point of the tile has the most centres to look at. */
-    size_t first = kcenter->seen[kcenter->batch[from]];
+    size_t first = kcenter->center_count;
+    for (size_t i = 0; i < m; i++) {
+        uint32_t seen = kcenter->seen[kcenter->batch[from + i]];
+        first = seen < first ? seen : first;
+    }
     size_t end =
         kcenter->center_count - first < kcenter->centers_limit ? kcenter->center_count : first + kcenter->centers_limit;
     size_t k = end - first;
-    kernel_gemm_nt(m, k, width, x, width, kcenter->centers + first * width, width, products, k);
+    if (k > DIRECT_MAX)
+        kernel_gemm_nt(m, k, width, x, width, kcenter->centers + first * width, width, products, k);
     for (size_t i = 0; i < m; i++) {
         uint32_t point = kcenter->batch[from + i];
         size_t skip = kcenter->seen[point] - first;
         if (skip >= k)
             continue;
-        kcenter->bound[point] =
-            nearest(kcenter, x + i * width, first + skip, k - skip, products + i * k + skip, kcenter->bound[point]);
+        if (k > DIRECT_MAX)
+            kcenter->bound[point] =
+                nearest(kcenter, x + i * width, first + skip, k - skip, products + i * k + skip, kcenter->bound[point]);
+        else
+            kcenter->bound[point] = nearest_direct(kcenter, x + i * width, first + skip, k - skip, kcenter->bound[point]);
         kcenter->seen[point] = (uint32_t)end;
     }
 }
@@ -179,7 +200,8 @@ static bool refresh(struct kernel_kcenter *kcenter, size_t centers_limit)
     return kernel_team_run(kcenter->team, (kcenter->batch_count + TILE - 1) / TILE, refresh_tile, kcenter);
 }
 
-/* Orders the batch by rising `seen`, a counting sort being too much for so few distinct values in so short a list. */
+/* Orders the batch by rising `seen`, so that a tile's points need the same centres; a counting sort being too much for so few
+ * distinct values in so short a list. */
 static void batch_sort(struct kernel_kcenter *kcenter)
 {
     uint32_t *batch = kcenter->batch;
@@ -194,18 +216,21 @@ static void batch_sort(struct kernel_kcenter *kcenter)
     }
 }
 
-/* The first pass: every point that has seen no centre yet, in the order of memory. */
-static bool refresh_unseen(struct kernel_kcenter *kcenter)
+/* Refreshes every stale point in the heap, in the order of memory. For the first pass, and where nearly all points are needed.
+ */
+static bool refresh_all(struct kernel_kcenter *kcenter, size_t centers_limit)
 {
+    struct kernel_heap *heap = &kcenter->heap;
     kcenter->batch_count = 0;
-    for (size_t i = 0; i < kcenter->heap.count; i++) {
-        if (kcenter->seen[kcenter->heap.items[i]] == 0)
-            kcenter->batch[kcenter->batch_count++] = kcenter->heap.items[i];
+    for (size_t i = 0; i < heap->count; i++)
+        kcenter->taken[heap->items[i]] |= IN_HEAP;
+    for (size_t i = 0; i < kcenter->count; i++) {
+        if ((kcenter->taken[i] & IN_HEAP) && kcenter->seen[i] < kcenter->center_count)
+            kcenter->batch[kcenter->batch_count++] = (uint32_t)i;
+        kcenter->taken[i] &= (uint8_t)~IN_HEAP;
     }
-    if (kcenter->batch_count < BATCH_MAX)
-        return true;
-    bool done = refresh(kcenter, CENTERS_FIRST);
-    kernel_heap_build(&kcenter->heap);
+    bool done = refresh(kcenter, centers_limit);
+    kernel_heap_build(heap);
     return done;
 }
 
@@ -219,41 +244,86 @@ void kernel_kcenter_rewind(struct kernel_kcenter *kcenter, kernel_accept_fn *acc
     kernel_heap_build(&kcenter->heap);
 }
 
-/* Which candidate is nearest to the mean of all of them; summed in the order of slots. */
+/* --- the first centre --------------------------------------------------------------------------------------------------- */
+
+/* The search for the candidate nearest to the mean: sums by tile, then the nearest by tile, both joined in the order of tiles.
+ */
+struct mean_search {
+    struct kernel_kcenter *kcenter;
+    double *sums;       /* [tiles x width] */
+    float *mean;        /* [width] */
+    float *rows;        /* [workers x width] */
+    double *distances2; /* [count] */
+};
+
+static void mean_sum_tile(void *context, size_t tile, unsigned worker)
+{
+    struct mean_search *search = context;
+    const struct kernel_kcenter *kcenter = search->kcenter;
+    float *row = search->rows + worker * kcenter->width;
+    double *sum = search->sums + tile * kcenter->width;
+    for (size_t i = tile * MEAN_TILE; i < kcenter->count && i < (tile + 1) * MEAN_TILE; i++) {
+        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
+        for (size_t j = 0; j < kcenter->width; j++)
+            sum[j] += (double)row[j];
+    }
+}
+
+static void mean_distance_tile(void *context, size_t tile, unsigned worker)
+{
+    struct mean_search *search = context;
+    const struct kernel_kcenter *kcenter = search->kcenter;
+    float *row = search->rows + worker * kcenter->width;
+    for (size_t i = tile * MEAN_TILE; i < kcenter->count && i < (tile + 1) * MEAN_TILE; i++) {
+        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
+        search->distances2[i] = (double)kernel_distance2(row, search->mean, kcenter->width);
+    }
+}
+
+static enum kernel_status mean_distances(struct mean_search *search, size_t tiles)
+{
+    struct kernel_kcenter *kcenter = search->kcenter;
+    if (!kernel_team_run(kcenter->team, tiles, mean_sum_tile, search))
+        return KERNEL_STOPPED;
+    for (size_t j = 0; j < kcenter->width; j++) {
+        double sum = 0;
+        for (size_t tile = 0; tile < tiles; tile++)
+            sum += search->sums[tile * kcenter->width + j];
+        search->mean[j] = (float)(sum / (double)kcenter->count);
+    }
+    return kernel_team_run(kcenter->team, tiles, mean_distance_tile, search) ? KERNEL_OK : KERNEL_STOPPED;
+}
+
 static enum kernel_status nearest_to_mean(
     struct kernel_kcenter *kcenter, kernel_accept_fn *accept, void *context, uint32_t *index)
 {
-    size_t width = kcenter->width;
-    double *sum = calloc(width + 1, sizeof *sum);
-    float *row = malloc((width + 1) * sizeof *row);
-    float *mean = malloc((width + 1) * sizeof *mean);
+    size_t tiles = (kcenter->count + MEAN_TILE - 1) / MEAN_TILE;
+    struct mean_search search = {
+        .kcenter = kcenter,
+        .sums = calloc(tiles * kcenter->width + 1, sizeof *search.sums),
+        .mean = malloc((kcenter->width + 1) * sizeof *search.mean),
+        .rows = malloc(kernel_team_size(kcenter->team) * kcenter->width * sizeof *search.rows),
+        .distances2 = malloc((kcenter->count + 1) * sizeof *search.distances2),
+    };
     enum kernel_status status = KERNEL_NO_MEMORY;
-    if (sum == NULL || row == NULL || mean == NULL)
+    if (search.sums == NULL || search.mean == NULL || search.rows == NULL || search.distances2 == NULL)
         goto done;
-    for (size_t i = 0; i < kcenter->count; i++) {
-        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
-        for (size_t j = 0; j < width; j++)
-            sum[j] += (double)row[j];
-    }
-    for (size_t j = 0; j < width; j++)
-        mean[j] = (float)(sum[j] / (double)kcenter->count);
-    double least = INFINITY;
+    status = mean_distances(&search, tiles);
+    if (status != KERNEL_OK)
+        goto done;
     status = KERNEL_END;
     for (size_t i = 0; i < kcenter->count; i++) {
         if (kcenter->taken[i] || (accept != NULL && !accept(context, (uint32_t)i)))
             continue;
-        kernel_gather(kcenter->rows, &kcenter->slots[i], 1, NULL, row);
-        double distance2 = (double)kernel_distance2(row, mean, width);
-        if (status == KERNEL_END || distance2 < least) {
-            least = distance2;
+        if (status == KERNEL_END || search.distances2[i] < search.distances2[*index])
             *index = (uint32_t)i;
-            status = KERNEL_OK;
-        }
+        status = KERNEL_OK;
     }
 done:
-    free(sum);
-    free(row);
-    free(mean);
+    free(search.sums);
+    free(search.mean);
+    free(search.rows);
+    free(search.distances2);
     return status;
 }
 
@@ -297,22 +367,28 @@ enum kernel_status kernel_kcenter_next(
             heap_remove(heap, *index);
         return status;
     }
-    if (heap->count > 0 && kcenter->seen[heap->items[0]] == 0 && !refresh_unseen(kcenter))
-        return KERNEL_STOPPED;
-    size_t batch = BATCH_MIN;
+    size_t batch = kcenter->batch_wanted / 8 > BATCH_MIN ? kcenter->batch_wanted / 8 : BATCH_MIN;
+    kcenter->batch_wanted = 0;
     while (heap->count > 0) {
         uint32_t top = heap->items[0];
         if (accept != NULL && !accept(context, top)) {
             kernel_heap_pop(heap);
-        } else if (kcenter->seen[top] == kcenter->center_count) {
+            continue;
+        }
+        if (kcenter->seen[top] == kcenter->center_count) {
             *index = kernel_heap_pop(heap);
             *distance2 = kcenter->bound[top];
             return KERNEL_OK;
-        } else {
-            if (!refresh_top(kcenter, batch, accept, context))
-                return KERNEL_STOPPED;
-            batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;
         }
+        bool first_pass = kcenter->seen[top] == 0;
+        bool full = batch > BATCH_FULL && batch > heap->count / FULL_SHARE;
+        bool done = first_pass || full ? refresh_all(kcenter, first_pass ? CENTERS_FIRST : CENTERS_MAX)
+                                       : refresh_top(kcenter, batch, accept, context);
+        if (!done)
+            return KERNEL_STOPPED;
+        /* A full pass says nothing of how many points were needed: the next choice tries with few again. */
+        kcenter->batch_wanted += full || first_pass ? 0 : kcenter->batch_count;
+        batch = batch <= heap->count ? 2 * batch : batch;
     }
     return KERNEL_END;
 }

@@ -1,13 +1,11 @@
 #include "selector/kernel/scores.h"
 
+#include "selector/kernel/scores_avx2.h"
 #include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 enum { ROWS_TILE = 2048 };
 
@@ -37,95 +35,16 @@ static void top2_plain(const float *row, size_t width, struct score *score)
 
 #if defined(__x86_64__)
 
-#define AVX2_INLINE static inline __attribute__((always_inline, target("avx2,f16c")))
-
-AVX2_INLINE __m256 load_whole(const char *from, enum kernel_dtype dtype)
+static void top2_avx2(const void *row, size_t width, enum kernel_dtype dtype, struct score *score)
 {
-    if (dtype == KERNEL_F16)
-        return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)from));
-    return _mm256_loadu_ps((const float *)(const void *)from);
+    struct kernel_top2 top;
+    kernel_top2_avx2(row, width, dtype, &top);
+    *score = (struct score){.first = top.first, .second = top.second, .predicted = top.place};
 }
 
-/* The last `rest` < 8 elements of a row, -inf in the lanes before them; *first is the place that lane 0 stands for. */
-AVX2_INLINE __m256 load_rest(const char *row, size_t width, enum kernel_dtype dtype, size_t rest, int32_t *first)
+static void top2_row_avx2(const float *row, size_t width, struct score *score)
 {
-    static const int32_t masks[2 * KERNEL_LANES] = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1};
-    size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
-    char copy[KERNEL_LANES * sizeof(float)] = {0};
-    const char *from = row + (width - rest) * bytes - (KERNEL_LANES - rest) * bytes;
-    if (width < KERNEL_LANES) {
-        memcpy(copy + (KERNEL_LANES - rest) * bytes, row, rest * bytes);
-        from = copy;
-    }
-    *first = (int32_t)width - KERNEL_LANES;
-    __m256 mask = _mm256_loadu_ps((const float *)(const void *)(masks + rest));
-    return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), load_whole(from, dtype), mask);
-}
-
-AVX2_INLINE float max_lane(__m256 v)
-{
-    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-    m = _mm_max_ss(m, _mm_movehdup_ps(m));
-    return _mm_cvtss_f32(m);
-}
-
-AVX2_INLINE int32_t min_lane(__m256i v)
-{
-    __m128i m = _mm_min_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0x4e));
-    m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0xb1));
-    return _mm_cvtsi128_si32(m);
-}
-
-/* What each lane knows of its classes: the largest, its first place, the second largest. */
-struct lanes {
-    __m256 first;
-    __m256 second;
-    __m256i place;
-};
-
-AVX2_INLINE void lanes_join(struct lanes *lanes, __m256 v, __m256i at)
-{
-    __m256 above = _mm256_cmp_ps(v, lanes->first, _CMP_GT_OQ);
-    lanes->second = _mm256_max_ps(lanes->second, _mm256_min_ps(v, lanes->first));
-    lanes->first = _mm256_max_ps(v, lanes->first);
-    lanes->place = _mm256_blendv_epi8(lanes->place, at, _mm256_castps_si256(above));
-}
-
-AVX2_INLINE void top2_avx2(const char *row, size_t width, enum kernel_dtype dtype, struct score *score)
-{
-    const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
-    const __m256i step = _mm256_set1_epi32(KERNEL_LANES);
-    const __m256i none = _mm256_set1_epi32(INT32_MAX);
-    const __m256i count = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256 least = _mm256_set1_ps(-INFINITY);
-    struct lanes lanes = {least, least, none};
-    __m256i at = count;
-    size_t j = 0;
-    for (; j + KERNEL_LANES <= width; j += KERNEL_LANES) {
-        lanes_join(&lanes, load_whole(row + j * bytes, dtype), at);
-        at = _mm256_add_epi32(at, step);
-    }
-    if (j < width) {
-        int32_t start;
-        __m256 rest = load_rest(row, width, dtype, width - j, &start);
-        lanes_join(&lanes, rest, _mm256_add_epi32(count, _mm256_set1_epi32(start)));
-    }
-    __m256 first = lanes.first;
-    __m256i place = lanes.place;
-    float most = max_lane(first);
-    __m256i unequal = _mm256_castps_si256(_mm256_cmp_ps(first, _mm256_set1_ps(most), _CMP_NEQ_OQ));
-    int32_t predicted = min_lane(_mm256_blendv_epi8(place, none, unequal));
-    /* The lane of the winner gives its second, every other lane its first. */
-    __m256 winner = _mm256_castsi256_ps(_mm256_cmpeq_epi32(place, _mm256_set1_epi32(predicted)));
-    *score = (struct score){
-        .first = most, .second = max_lane(_mm256_blendv_ps(first, lanes.second, winner)), .predicted = predicted};
-}
-
-__attribute__((target("avx2,f16c"))) static void top2_row_avx2(const float *row, size_t width, struct score *score)
-{
-    top2_avx2((const char *)row, width, KERNEL_F32, score);
+    top2_avx2(row, width, KERNEL_F32, score);
 }
 
 #endif
@@ -245,29 +164,51 @@ KERNEL_VARIANTS(run_any, (const struct run *run, top2_fn *top2), (run, top2))
 
 #if defined(__x86_64__)
 
-/* The common case, straight from memory: no entropy, no temperature. */
-AVX2_INLINE void run_direct(const struct run *run, enum kernel_dtype dtype)
+enum { EIGHT_WIDTH_MAX = 40 }; /* longer rows are read quicker one by one */
+
+/* Whether the eight rows from `within` on are all there. */
+static bool run_has_eight(const struct run *run, size_t i)
 {
-    const struct kernel_scores *out = run->out;
-    for (size_t i = 0; i < run->count; i++) {
-        size_t within = run->within + i;
-        struct score score = absent;
-        if (run_has(run, within)) {
-            top2_avx2(run->base + within * run->row_bytes, run->width, dtype, &score);
+    bool all = i + KERNEL_LANES <= run->count;
+    for (size_t j = 0; all && run->present != NULL && j < KERNEL_LANES; j++)
+        all = run_has(run, run->within + i + j);
+    return all;
+}
+
+static void put_eight(const struct kernel_scores *out, size_t i, const float *first, const float *second, const int32_t *place)
+{
+    if (out->first != NULL)
+        memcpy(out->first + i, first, KERNEL_LANES * sizeof *first);
+    if (out->second != NULL)
+        memcpy(out->second + i, second, KERNEL_LANES * sizeof *second);
+    if (out->predicted != NULL)
+        memcpy(out->predicted + i, place, KERNEL_LANES * sizeof *place);
+}
+
+/* The common case, straight from memory: no entropy, no temperature. */
+static void run_direct(const struct run *run)
+{
+    bool by_eight = run->width >= KERNEL_LANES && run->width <= EIGHT_WIDTH_MAX;
+    struct score score;
+    for (size_t i = 0; i < run->count;) {
+        const char *row = run->base + (run->within + i) * run->row_bytes;
+        if (by_eight && run_has_eight(run, i)) {
+            float first[KERNEL_LANES];
+            float second[KERNEL_LANES];
+            int32_t place[KERNEL_LANES];
+            kernel_top2_by_eight_avx2(row, run->row_bytes, run->width, run->dtype, first, second, place);
+            put_eight(run->out, run->row + i, first, second, place);
+            i += KERNEL_LANES;
+            continue;
+        }
+        score = absent;
+        if (run_has(run, run->within + i)) {
+            top2_avx2(row, run->width, run->dtype, &score);
             score.second = score.second > 0 ? score.second : 0;
         }
-        put(out, run->row + i, &score);
+        put(run->out, run->row + i, &score);
+        i++;
     }
-}
-
-__attribute__((target("avx2,f16c"))) static void run_direct_f32(const struct run *run)
-{
-    run_direct(run, KERNEL_F32);
-}
-
-__attribute__((target("avx2,f16c"))) static void run_direct_f16(const struct run *run)
-{
-    run_direct(run, KERNEL_F16);
 }
 
 #endif
@@ -276,10 +217,8 @@ static void run_scores(const struct run *run)
 {
 #if defined(__x86_64__)
     bool direct = run->out->entropy == NULL && !(run->power < 1 || run->power > 1);
-    if (kernel_cpu_avx2() && direct && run->dtype == KERNEL_F16)
-        run_direct_f16(run);
-    else if (kernel_cpu_avx2() && direct)
-        run_direct_f32(run);
+    if (kernel_cpu_avx2() && direct)
+        run_direct(run);
     else
         run_any(run, kernel_cpu_avx2() ? top2_row_avx2 : top2_plain);
 #else

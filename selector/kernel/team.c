@@ -114,6 +114,11 @@ bool kernel_team_stopped(struct kernel_team *team)
     return atomic_load(&team->stopped);
 }
 
+bool kernel_team_poll(struct kernel_team *team, unsigned worker)
+{
+    return worker == 0 ? kernel_team_stopped(team) : atomic_load(&team->stopped);
+}
+
 bool kernel_team_run(struct kernel_team *team, size_t tiles, kernel_tile_fn *tile, void *context)
 {
     if (kernel_team_stopped(team))

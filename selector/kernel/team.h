@@ -27,5 +27,8 @@ unsigned kernel_team_size(const struct kernel_team *team);
 /* Does tiles 0..tiles-1 and returns when all are done. False if `stop` said so: some tiles are then not done. */
 bool kernel_team_run(struct kernel_team *team, size_t tiles, kernel_tile_fn *tile, void *context);
 
+/* From within a long tile: whether to leave it undone. The calling thread asks `stop`, the others see its answer. */
+bool kernel_team_poll(struct kernel_team *team, unsigned worker);
+
 /* Asks `stop` outside of a job; true: stop. */
 bool kernel_team_stopped(struct kernel_team *team);

@@ -4,7 +4,9 @@
 #include "selector/strategy/auto.h"
 #include "selector/kernel/coverage.h"
 #include "selector/kernel/random.h"
+#include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
+#include "selector/strategy/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,11 +79,7 @@ static enum select_status near_init(struct cover_source *self, const struct sele
     self->near = select_near_new(self->job->input->embeddings, points->origin, duplicate_share * (double)points->spacing);
     if (self->near == NULL)
         return SELECT_NO_MEMORY;
-    for (size_t i = 0; i < points->known_count; i++) {
-        if (!select_near_add(self->near, points->known[i]))
-            return SELECT_NO_MEMORY;
-    }
-    return SELECT_OK;
+    return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
 }
 
 /* Gains of single candidates, and which of them are outliers. */
@@ -96,6 +94,86 @@ static enum select_status begin(struct cover_source *self, const struct select_a
         self->job->result->stats.junk_out += self->out[i];
     }
     free(nearest);
+    return status;
+}
+
+/* Whether the one candidate that adds most by itself, out of those the money reaches, adds more than `gain`. */
+static bool best_single(struct cover_source *self, double gain, uint32_t *best)
+{
+    const float *gains = kernel_coverage_first_gains(self->coverage);
+    bool found = false;
+    for (uint32_t i = 0; i < self->count; i++) {
+        int64_t cost;
+        uint32_t slot = self->slots[i];
+        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_group_fits(self->job, slot))
+            continue;
+        if (!select_job_cost(self->job, slot, &cost) || cost > select_job_money_left(self->job))
+            continue;
+        gain = (double)gains[i];
+        *best = slot;
+        found = true;
+    }
+    return found;
+}
+
+static bool is_slot(void *context, uint32_t slot)
+{
+    return slot == *(const uint32_t *)context;
+}
+
+/* Starts the iteration again, with `slot` as the first pick. */
+static enum select_status start_with(struct cover_source *self, const struct select_auto_points *points, uint32_t slot)
+{
+    struct select_worth worth = {.arm = SELECT_ARM_POLICY};
+    select_near_free(&self->near);
+    kernel_coverage_reset(self->coverage);
+    enum select_status status = near_init(self, points);
+    if (status != SELECT_OK)
+        return status;
+    cover_rewind(self, is_slot, &slot);
+    enum kernel_status next = cover_next(self, is_slot, &slot, &slot, &worth);
+    if (next != KERNEL_OK)
+        return select_status_of(next);
+    if (!select_job_add(self->job, slot, &worth, false))
+        return SELECT_NO_MEMORY;
+    return select_status_of(cover_take(self, slot));
+}
+
+/*
+ * The greedy choice by gain per dollar, with the usual guard: where one dear sample alone is worth more than all that greed
+ * bought, the batch starts with it. The better of the two is within (1 - 1/e) / 2 of the best.
+ */
+static enum select_status fill(struct cover_source *self, struct select_source *source, const struct select_auto_points *points)
+{
+    struct select_job *job = self->job;
+    size_t kept = job->result->count;
+    size_t bytes = points->points.count * sizeof *points->cover;
+    float *cover = malloc(bytes + 1);
+    if (cover == NULL)
+        return SELECT_NO_MEMORY;
+    memcpy(cover, points->cover, bytes);
+    enum select_status status = select_fill(job, source, false);
+    double gain = 0;
+    for (size_t i = kept; status == SELECT_OK && i < job->result->count; i++)
+        gain += job->result->picks[i].gain;
+    size_t greedy = job->result->count;
+    uint32_t slot;
+    if (status == SELECT_OK && job->policy->share_count == 0 && kept < greedy) {
+        /* What is left over is judged against the money from before the greedy picks. */
+        int64_t cost = job->result->cost;
+        for (size_t i = kept; i < greedy; i++)
+            job->result->cost -= job->result->picks[i].price * job->policy->overlap;
+        bool better = best_single(self, gain, &slot);
+        job->result->cost = cost;
+        if (better) {
+            select_job_undo(job, kept);
+            memcpy(points->cover, cover, bytes);
+            status = start_with(self, points, slot);
+            if (status == SELECT_OK)
+                status = select_fill(job, source, false);
+        }
+    }
+    free(cover);
     return status;
 }
 
@@ -129,7 +207,7 @@ static enum select_status cover(struct select_job *job, struct select_auto_point
     if (status == SELECT_OK)
         status = begin(&self, points);
     if (status == SELECT_OK)
-        status = select_fill(job, &source, false);
+        status = fill(&self, &source, points);
 done:
     kernel_coverage_free(&self.coverage);
     select_near_free(&self.near);
@@ -158,7 +236,32 @@ static enum select_status run_coverage(struct select_job *job)
 
 /* --- without embeddings ------------------------------------------------------------------------------------------------- */
 
-/* Worth per dollar; with no prediction to tell samples apart, chance by turns through the groups, the cheaper the likelier. */
+/*
+ * Makes worth per dollar a chance: an exponential waiting time at that rate, so that the first to come are a weighted sample.
+ * One of each group comes before the second of any. False without memory.
+ */
+static bool by_chance(const struct select_job *job, double *keys)
+{
+    size_t n = job->candidate_count;
+    uint32_t *order = malloc((n + 1) * sizeof *order);
+    struct select_groups *turns = select_groups_new(n);
+    bool ok = order != NULL && turns != NULL;
+    for (size_t i = 0; ok && i < n; i++)
+        keys[i] /= -log(kernel_random_uniform(job->policy->seed, STREAM_ORDER, job->candidates[i]));
+    ok = ok && kernel_sort_falling(keys, n, order);
+    for (size_t i = 0; ok && i < n; i++) {
+        uint32_t group = job->input->group != NULL ? job->input->group[job->candidates[order[i]]] : 0;
+        double turn = group != 0 ? (double)select_groups_count(turns, group) : 0;
+        keys[order[i]] = -turn - (double)i / (double)(n + 1);
+        if (group != 0)
+            select_groups_add(turns, group);
+    }
+    free(order);
+    select_groups_free(&turns);
+    return ok;
+}
+
+/* Worth per dollar; with no prediction to tell samples apart, chance stratified by group, the cheaper the likelier. */
 static enum select_status run_ranked(struct select_job *job)
 {
     struct select_order order = {0};
@@ -171,10 +274,9 @@ static enum select_status run_ranked(struct select_job *job)
         uint32_t slot = job->candidates[i];
         gains[i] = select_auto_worth_of(job, slot);
         keys[i] = gains[i] / select_job_dollars(job, slot);
-        /* An exponential waiting time at a rate of worth per dollar: the first to come are a weighted sample. */
-        if (job->predicted == NULL)
-            keys[i] = keys[i] / -log(kernel_random_uniform(job->policy->seed, STREAM_ORDER, slot));
     }
+    if (job->predicted == NULL && !by_chance(job, keys))
+        goto done;
     status = select_order_init(&order, job, keys, gains, NULL);
     if (status == SELECT_OK)
         status = select_fill(job, &order.source, false);
@@ -196,9 +298,12 @@ static bool any_embedded(const struct select_job *job)
 
 enum select_status select_run_auto(struct select_job *job)
 {
+    /* Between passes over all samples that no tile divides, the caller may stop it. */
     enum select_status status = select_auto_worth(job);
     if (status == SELECT_OK)
-        status = select_control(job);
+        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : select_control(job);
+    if (status == SELECT_OK && kernel_team_stopped(job->team))
+        status = SELECT_CANCELED;
     if (status == SELECT_OK)
         status = any_embedded(job) ? run_coverage(job) : run_ranked(job);
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)

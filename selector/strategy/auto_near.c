@@ -74,16 +74,43 @@ static size_t lower_bound(const struct select_near *near, double length)
     return low;
 }
 
+static bool make_room(struct select_near *near, size_t count)
+{
+    if (count <= near->room)
+        return true;
+    size_t room = count < 2 * near->room ? 2 * near->room : count;
+    struct near_entry *entries = realloc(near->entries, room * sizeof *entries);
+    if (entries == NULL)
+        return false;
+    near->entries = entries;
+    near->room = room;
+    return true;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct near_entry *x = a;
+    const struct near_entry *y = b;
+    int by_length = (x->length > y->length) - (x->length < y->length);
+    return by_length != 0 ? by_length : (x->slot > y->slot) - (x->slot < y->slot);
+}
+
+bool select_near_add_all(struct select_near *near, const uint32_t *slots, size_t count)
+{
+    if (!make_room(near, near->count + count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        near->entries[near->count + i] = (struct near_entry){load(near, slots[i], near->row), slots[i]};
+    near->count += count;
+    if (near->count > 0)
+        qsort(near->entries, near->count, sizeof *near->entries, compare_entries);
+    return true;
+}
+
 bool select_near_add(struct select_near *near, uint32_t slot)
 {
-    if (near->count == near->room) {
-        size_t room = near->room == 0 ? 64 : 2 * near->room;
-        struct near_entry *entries = realloc(near->entries, room * sizeof *entries);
-        if (entries == NULL)
-            return false;
-        near->entries = entries;
-        near->room = room;
-    }
+    if (!make_room(near, near->count + 1))
+        return false;
     double length = load(near, slot, near->row);
     size_t at = lower_bound(near, length);
     memmove(near->entries + at + 1, near->entries + at, (near->count - at) * sizeof *near->entries);

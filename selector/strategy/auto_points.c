@@ -17,13 +17,7 @@ enum {
     SCALE_SET = 16384,   /* points among which the 20th neighbour is looked for */
     SCALE_NEIGHBOR = 20,
     SCALE_LABELS = 20, /* labels from which on their own spacing sets the scale */
-    VOTES_MIN = 1,
 };
-
-static const double isolation_deviations = 3.0;
-static const double vote_scale = 1.0;
-static const double vote_power = 1.0;
-static const double scale_factor = 1.0;
 
 static bool embedded(const struct select_job *job, size_t slot)
 {
@@ -37,8 +31,7 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The median of the finite ones; sorts them in place. 0 where there is none. */
-static float median(float *values, size_t count)
+float select_auto_median(float *values, size_t count)
 {
     qsort(values, count, sizeof *values, compare_floats);
     while (count > 0 && !isfinite(values[count - 1]))
@@ -161,7 +154,7 @@ static enum select_status spacing(const struct select_auto_points *points, const
     struct kernel_points queries = {values, norm2, want, width};
     struct kernel_subset set = {job->input->embeddings, slots, count, points->origin};
     status = select_status_of(kernel_neighbor_distance(job->team, &queries, query_slots, &set, k, distances));
-    *result = median(distances, want);
+    *result = select_auto_median(distances, want);
 done:
     free(query_slots);
     free(values);
@@ -196,95 +189,10 @@ static enum select_status set_scale(struct select_auto_points *points, const str
     }
     free(slots);
     free(set);
-    points->scale = points->known_count >= SCALE_LABELS && labeled > 0 ? labeled * (float)scale_factor : pool;
+    points->scale = points->known_count >= SCALE_LABELS && labeled > 0 ? labeled : pool;
     /* All points equal: any scale gives the same kernel. */
     if (!(points->scale > 1e-30F) || !isfinite(points->scale))
         points->scale = 1;
-    return status;
-}
-
-/* --- outliers and refused answers --------------------------------------------------------------------------------------- */
-
-/*
- * A point whose second neighbour is much farther than is usual is an outlier: beyond the median by three deviations of the
- * logarithm, the deviation taken from the median of deviations, which outliers do not move.
- */
-static enum select_status set_isolation(struct select_auto_points *points, const struct select_job *job)
-{
-    size_t count = points->points.count;
-    float *distances = malloc((count + 1) * sizeof *distances);
-    float *sorted = malloc((count + 1) * sizeof *sorted);
-    enum select_status status = SELECT_NO_MEMORY;
-    if (distances == NULL || sorted == NULL)
-        goto done;
-    struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
-    status = select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, 1, sorted));
-    if (status != SELECT_OK)
-        goto done;
-    points->spacing = median(sorted, count);
-    status =
-        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, JUNK_NEIGHBOR, distances));
-    if (status != SELECT_OK)
-        goto done;
-    memcpy(sorted, distances, count * sizeof *sorted);
-    double middle = log((double)median(sorted, count));
-    points->isolation = HUGE_VALF;
-    if (!isfinite(middle) || job->policy->keep_junk)
-        goto done;
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = (float)fabs(log((double)distances[i]) - middle);
-    double deviation = 1.4826 * (double)median(sorted, count);
-    points->isolation = (float)exp(middle + isolation_deviations * fmax(deviation, 0.05));
-    for (size_t i = 0; i < count; i++) {
-        if (distances[i] > points->isolation)
-            points->weight[i] = 0;
-    }
-done:
-    free(distances);
-    free(sorted);
-    return status;
-}
-
-/*
- * "None of these" is evidence about the neighbourhood: a point's weight falls by the share of refused among the answers around
- * it. One imagined answer "a class" stands everywhere, and real ones near it vote too, so one refusal beside a rare class does
- * not silence it.
- */
-static enum select_status heed_refusals(struct select_auto_points *points, const struct select_job *job)
-{
-    const struct select_input *input = job->input;
-    size_t count = points->points.count;
-    uint32_t *refused = malloc((input->n + 1) * sizeof *refused);
-    uint32_t *answered = malloc((input->n + 1) * sizeof *answered);
-    float *against = malloc((count + 1) * sizeof *against);
-    float *in_favor = malloc((count + 1) * sizeof *in_favor);
-    enum select_status status = SELECT_NO_MEMORY;
-    size_t refused_count = 0;
-    size_t answered_count = 0;
-    if (refused == NULL || answered == NULL || against == NULL || in_favor == NULL)
-        goto done;
-    status = SELECT_OK;
-    for (uint32_t i = 0; i < input->n; i++) {
-        if (input->state[i] == SELECT_REFUSED && embedded(job, i))
-            refused[refused_count++] = i;
-        if (input->state[i] == SELECT_LABELED && embedded(job, i))
-            answered[answered_count++] = i;
-    }
-    if (refused_count == 0)
-        goto done;
-    struct kernel_subset no = {input->embeddings, refused, refused_count, points->origin};
-    struct kernel_subset yes = {input->embeddings, answered, answered_count, points->origin};
-    status = select_status_of(kernel_density(job->team, &points->points, &no, (float)vote_scale * points->scale, against));
-    if (status == SELECT_OK)
-        status =
-            select_status_of(kernel_density(job->team, &points->points, &yes, (float)vote_scale * points->scale, in_favor));
-    for (size_t i = 0; status == SELECT_OK && i < count; i++)
-        points->weight[i] *= powf((VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]), (float)vote_power);
-done:
-    free(refused);
-    free(answered);
-    free(against);
-    free(in_favor);
     return status;
 }
 
@@ -317,13 +225,13 @@ enum select_status select_auto_points_init(struct select_auto_points *points, co
     list_known(points, job);
     enum select_status status = sample_references(points, job, want);
     if (status == SELECT_OK)
-        status = load_references(points, job);
+        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : load_references(points, job);
     if (status == SELECT_OK)
         status = set_scale(points, job);
     if (status == SELECT_OK)
-        status = set_isolation(points, job);
+        status = select_auto_isolate(points, job);
     if (status == SELECT_OK)
-        status = heed_refusals(points, job);
+        status = select_auto_heed(points, job);
     struct kernel_subset known = {job->input->embeddings, points->known, points->known_count, points->origin};
     if (status == SELECT_OK)
         status = select_status_of(kernel_cover(job->team, &points->points, &known, points->scale, points->cover));
@@ -347,6 +255,46 @@ static int compare_slots(const void *a, const void *b)
     uint32_t x = *(const uint32_t *)a;
     uint32_t y = *(const uint32_t *)b;
     return (x > y) - (x < y);
+}
+
+/*
+ * Adds candidates that are not `in` by chance up to `most`, one of each predicted class in turn, so that rare classes are there
+ * to be found.
+ */
+static enum select_status add_stratified(
+    const struct select_job *job, const uint8_t *in, uint32_t *slots, size_t *count, size_t most)
+{
+    size_t n = job->candidate_count;
+    double *keys = malloc((n + 1) * sizeof *keys);
+    uint32_t *order = malloc((n + 1) * sizeof *order);
+    size_t *turns = calloc(job->input->classes + 1, sizeof *turns);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (keys == NULL || order == NULL || turns == NULL)
+        goto done;
+    for (size_t i = 0; i < n; i++)
+        keys[i] = in[i] ? -1 : kernel_random_uniform(job->policy->seed, STREAM_CANDIDATES, job->candidates[i]);
+    if (!kernel_sort_falling(keys, n, order))
+        goto done;
+    /* The turn of a candidate among those of its class, in random order; whole turns go first. */
+    for (size_t i = 0; i < n; i++) {
+        int32_t predicted = job->predicted != NULL ? job->predicted[job->candidates[order[i]]] : -1;
+        double turn = in[order[i]] ? HUGE_VAL : (double)turns[predicted + 1]++;
+        keys[order[i]] = -turn - (double)i / (double)(n + 1);
+    }
+    if (kernel_team_stopped(job->team)) {
+        status = SELECT_CANCELED;
+        goto done;
+    }
+    if (!kernel_sort_falling(keys, n, order))
+        goto done;
+    for (size_t i = 0; i < n && *count < most && !in[order[i]]; i++)
+        slots[(*count)++] = job->candidates[order[i]];
+    status = SELECT_OK;
+done:
+    free(keys);
+    free(order);
+    free(turns);
+    return status;
 }
 
 enum select_status select_auto_candidates(const struct select_job *job, uint32_t **slots, size_t *count)
@@ -374,12 +322,10 @@ enum select_status select_auto_candidates(const struct select_job *job, uint32_t
         in[order[i]] = 1;
         (*slots)[(*count)++] = job->candidates[order[i]];
     }
-    for (size_t i = 0; i < n; i++)
-        keys[i] = in[i] ? -1 : kernel_random_uniform(job->policy->seed, STREAM_CANDIDATES, job->candidates[i]);
+    if (status == SELECT_OK && kernel_team_stopped(job->team))
+        status = SELECT_CANCELED;
     if (status == SELECT_OK)
-        status = kernel_sort_falling(keys, n, order) ? SELECT_OK : SELECT_NO_MEMORY;
-    for (size_t i = 0; status == SELECT_OK && *count < most; i++)
-        (*slots)[(*count)++] = job->candidates[order[i]];
+        status = add_stratified(job, in, *slots, count, most);
     if (status == SELECT_OK)
         qsort(*slots, *count, sizeof **slots, compare_slots);
 done:

@@ -9,14 +9,14 @@
 #include <string.h>
 
 enum {
-    FIT_MAX = 2000, /* labelled samples that the temperature is fitted on: its error is then some percent */
+    FIT_MAX = 2000,           /* labelled samples that the temperature is fitted on: its error is then some percent */
+    FIT_MAX_NUMBERS = 200000, /* and their probabilities: a fit takes some tens of milliseconds */
     FIT_MIN = 20,
 };
 
 static const double temperature_max = 8;
-static const double class_power = 0.5;
-static const double class_weight_max = 4;
-static const double trust_labels_a_class = 5;
+static const double class_weight_max = 6;
+static const double trust_labels_a_class = 2;
 
 static double clamp(double value, double low, double high)
 {
@@ -114,7 +114,8 @@ static enum select_status fit_temperature(const struct select_job *job, double *
         labeled += is_labeled(input, i);
     if (job->first == NULL || labeled < FIT_MIN || input->classes < 2)
         return SELECT_OK;
-    size_t room = labeled < FIT_MAX ? labeled : FIT_MAX;
+    size_t room = FIT_MAX_NUMBERS / input->classes < FIT_MAX ? FIT_MAX_NUMBERS / input->classes + FIT_MIN : FIT_MAX;
+    room = labeled < room ? labeled : room;
     size_t width = input->probabilities != NULL ? input->classes : input->topk->probability.width;
     double *log_p = malloc(room * input->classes * sizeof *log_p);
     int32_t *labels = malloc(room * sizeof *labels);
@@ -145,8 +146,8 @@ done:
 /* --- weights ------------------------------------------------------------------------------------------------------------ */
 
 /*
- * Classes with few labels count more: by the square root of how far they are behind the mean class, within bounds, so that a
- * class the model merely imagines does not take the whole budget. Output: the number of labels.
+ * Classes with few labels count more, by how far they are behind the mean class, within bounds, so that a class the model
+ * merely imagines does not take the whole budget. Output: the number of labels.
  */
 static enum select_status weigh_classes(struct select_job *job, size_t *labeled)
 {
@@ -163,8 +164,7 @@ static enum select_status weigh_classes(struct select_job *job, size_t *labeled)
     }
     for (size_t c = 0; status == SELECT_OK && c < input->classes; c++) {
         double mean = (double)*labeled / (double)input->classes;
-        double weight = pow((mean + 1) / ((double)counts[c] + 1), class_power);
-        weight = clamp(weight, 1 / class_weight_max, class_weight_max);
+        double weight = clamp((mean + 1) / ((double)counts[c] + 1), 1 / class_weight_max, class_weight_max);
         job->class_weight[c] = weight * (job->policy->class_weight != NULL ? job->policy->class_weight[c] : 1);
     }
     free(counts);

@@ -9,6 +9,8 @@ struct phase {
     const struct select_share *share; /* only samples of this kind; NULL: any */
     bool spares;
     bool in_turn;
+    int64_t kind_cost; /* of all picks of the share's kind */
+    size_t kind_count;
 };
 
 static bool is_of(const struct select_job *job, const struct select_share *share, uint32_t slot)
@@ -32,18 +34,17 @@ static bool accept(void *context, uint32_t slot)
            select_job_group_fits(phase->job, slot) && (phase->in_turn || money_fits(phase, slot));
 }
 
-/* What the picks of a kind cost so far, and how many they are. */
-static void spent_on(const struct select_job *job, const struct select_share *share, int64_t *money, size_t *count)
+/* Counts the picks of the phase's kind that other phases made. */
+static void count_kind(struct phase *phase)
 {
-    *money = 0;
-    *count = 0;
+    const struct select_job *job = phase->job;
     for (size_t i = 0; i < job->result->count; i++) {
         int64_t cost = 0;
-        if (!is_of(job, share, job->result->picks[i].slot))
+        if (!is_of(job, phase->share, job->result->picks[i].slot))
             continue;
         select_job_cost(job, job->result->picks[i].slot, &cost);
-        *money += cost;
-        *count += 1;
+        phase->kind_cost += cost;
+        phase->kind_count++;
     }
 }
 
@@ -58,17 +59,16 @@ static bool satisfied(const struct phase *phase)
         return true;
     if (phase->share == NULL)
         return false;
-    int64_t money;
-    size_t count;
-    spent_on(job, phase->share, &money, &count);
     if (policy->budget != INT64_MAX)
-        return (double)money >= phase->share->share * (double)policy->budget;
-    return policy->count == SIZE_MAX || (double)count >= phase->share->share * (double)policy->count;
+        return (double)phase->kind_cost >= phase->share->share * (double)policy->budget;
+    return policy->count == SIZE_MAX || (double)phase->kind_count >= phase->share->share * (double)policy->count;
 }
 
 static enum select_status run_phase(struct phase *phase, struct select_source *source)
 {
     struct select_job *job = phase->job;
+    if (phase->share != NULL)
+        count_kind(phase);
     if (satisfied(phase))
         return SELECT_OK;
     source->rewind(source->self, accept, phase);
@@ -82,8 +82,11 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
             return select_status_of(status);
         if (kernel_team_stopped(job->team))
             return SELECT_CANCELED;
+        int64_t before = job->result->cost;
         if (!select_job_add(job, slot, &worth, phase->spares))
             return SELECT_NO_MEMORY;
+        phase->kind_cost += job->result->cost - before;
+        phase->kind_count++;
         status = source->take(source->self, slot);
         if (status != KERNEL_OK)
             return select_status_of(status);

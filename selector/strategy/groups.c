@@ -50,3 +50,9 @@ void select_groups_add(struct select_groups *groups, uint32_t group)
     entry->group = group;
     entry->count++;
 }
+
+/* The entry stays, with a count of 0: the probing of others may run over it. */
+void select_groups_remove(struct select_groups *groups, uint32_t group)
+{
+    groups->entries[find(groups, group)].count--;
+}

@@ -14,3 +14,5 @@ void select_groups_free(struct select_groups **groups);
 
 uint32_t select_groups_count(const struct select_groups *groups, uint32_t group);
 void select_groups_add(struct select_groups *groups, uint32_t group);
+/* Takes back one that was added. */
+void select_groups_remove(struct select_groups *groups, uint32_t group);

@@ -68,6 +68,22 @@ bool select_job_add(struct select_job *job, uint32_t slot, const struct select_w
     return true;
 }
 
+void select_job_undo(struct select_job *job, size_t count)
+{
+    struct select_result *result = job->result;
+    for (size_t i = count; i < result->count + result->spare_count; i++) {
+        uint32_t slot = result->picks[i].slot;
+        int64_t cost = 0;
+        job->picked[slot] = 0;
+        if (job->groups != NULL && job->input->group[slot] != 0)
+            select_groups_remove(job->groups, job->input->group[slot]);
+        select_job_cost(job, slot, &cost);
+        result->cost -= i < result->count ? cost : 0;
+    }
+    result->count = count;
+    result->spare_count = 0;
+}
+
 double select_job_slice_weight(const struct select_job *job, uint32_t slot)
 {
     if (job->input->tags == NULL || job->policy->tag_weight == NULL)

@@ -58,6 +58,9 @@ struct select_worth {
 /* Appends a pick, or a spare once `spare` is true. False without memory. */
 bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare);
 
+/* Takes back every pick after the first `count`, and all spares. */
+void select_job_undo(struct select_job *job, size_t count);
+
 /* Weight of a sample's tags by the policy: the product of theirs, kept within 1/16 and 16. */
 double select_job_slice_weight(const struct select_job *job, uint32_t slot);
 

@@ -90,7 +90,8 @@ enum select_status select_run(const struct select_input *input, const struct sel
         return status;
     struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};
     status = job_init(&job);
-    if (status == SELECT_OK && job.candidate_count > 0)
+    bool wanted = policy->count > 0 || policy->spares > 0;
+    if (status == SELECT_OK && job.candidate_count > 0 && wanted)
         status = strategies[policy->strategy].run(&job);
     job_deinit(&job);
     if (status != SELECT_OK)

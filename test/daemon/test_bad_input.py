@@ -165,7 +165,6 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("pred: no array", "bad_request", "PRED.PUT", pred()),
     ("pred: no version", "bad_request", "PRED.PUT", {"from_": 0, "probs": shaped()}),
     ("pred: two kinds", "bad_request", "PRED.PUT", pred(probs=shaped(), logits=shaped())),
-    ("pred: other kind than before", "bad_request|conflict", "PRED.PUT", pred(logits=shaped())),
     ("pred: other dtype than before", "bad_request|conflict", "PRED.PUT", pred(probs=array(SIX, "<f2"))),
     ("pred: wrong number of classes", "bad_request", "PRED.PUT", pred(probs=shaped(shape=(9, 2)))),
     ("pred: nan", "bad_request", "PRED.PUT", pred(from_=3, probs=row(NAN, 0.5, 0.5))),

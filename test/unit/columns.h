@@ -125,7 +125,7 @@ static inline void column_free(struct column *column)
 /* count rows around `centers` random centres, each coordinate normal: embeddings as they come. */
 static inline struct column *column_clusters(uint64_t seed, size_t count, size_t width, size_t centers, double spread)
 {
-    double *values = malloc((count * width + 1) * sizeof *values);
+    double *values = calloc(count * width + 1, sizeof *values);
     for (size_t i = 0; i < count; i++) {
         size_t c = kernel_random_bits(seed, 1, i) % centers;
         for (size_t j = 0; j < width; j++)

@@ -112,6 +112,33 @@ static void test_clusters(void **state)
     }
 }
 
+/* Noise without structure, where nearly every point must be looked at for every centre. */
+static void test_noise(void **state)
+{
+    (void)state;
+    struct column *column = column_clusters(21, 7000, 24, 1, 1);
+    compare(column, 0, 60);
+    compare(column, 300, 40);
+    column_free(column);
+}
+
+/* So many centres that the points take a hundred refreshes to catch up. */
+static void test_many_centers(void **state)
+{
+    (void)state;
+    enum { KNOWN = 25000, POINTS = 1000, K = 20 };
+    struct column *column = column_clusters(22, KNOWN + POINTS, 3, 1, 1);
+    static uint32_t slots[KNOWN + POINTS];
+    uint32_t picks[K];
+    uint32_t expected[K];
+    for (uint32_t i = 0; i < KNOWN + POINTS; i++)
+        slots[i] = i;
+    lazy(column, slots + KNOWN, POINTS, slots, KNOWN, K, 2, picks);
+    plain(column, slots + KNOWN, POINTS, slots, KNOWN, K, 0, expected);
+    assert_memory_equal(picks, expected, sizeof picks);
+    column_free(column);
+}
+
 static void test_layouts(void **state)
 {
     (void)state;
@@ -206,6 +233,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_many_centers),
         cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_adversarial),
         cmocka_unit_test(test_first_is_nearest_to_mean),

@@ -151,7 +151,7 @@ static void test_scores(void **state)
 static void test_random_is_uniform(void **state)
 {
     (void)state;
-    enum { DRAWS = 2000, TAKEN = 60 };
+    enum { DRAWS = 1000, TAKEN = 60 };
     struct pool *pool = pool_new(2);
     static double counts[N];
     for (uint64_t seed = 0; seed < DRAWS; seed++) {
@@ -179,7 +179,7 @@ static void test_random_is_uniform(void **state)
 static void test_probabilities(void **state)
 {
     (void)state;
-    enum { DRAWS = 3000 };
+    enum { DRAWS = 2000 };
     struct pool *pool = pool_new(3);
     pool->input.embeddings = NULL;
     for (size_t i = 0; i < N; i++)

@@ -1,0 +1,118 @@
+/*
+ * auto_trust.c - which reference points deserve no money: outliers, and what lies where answers were "none of these".
+ */
+#include "selector/kernel/vector.h"
+#include "selector/strategy/auto.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VOTES_MIN = 1 };
+
+static const double isolation_deviations = 2.5;
+static const float wide = 4;
+
+/*
+ * A point whose second neighbour is much farther than is usual is an outlier: beyond the median by some deviations of the
+ * logarithm, the deviation taken from the median of deviations, which outliers do not move.
+ */
+enum select_status select_auto_isolate(struct select_auto_points *points, const struct select_job *job)
+{
+    size_t count = points->points.count;
+    float *distances = malloc((count + 1) * sizeof *distances);
+    float *sorted = malloc((count + 1) * sizeof *sorted);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (distances == NULL || sorted == NULL)
+        goto done;
+    struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
+    status =
+        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, JUNK_NEIGHBOR, distances));
+    if (status != SELECT_OK)
+        goto done;
+    memcpy(sorted, distances, count * sizeof *sorted);
+    points->spacing = select_auto_median(sorted, count);
+    double middle = log((double)points->spacing);
+    points->isolation = HUGE_VALF;
+    if (!isfinite(middle) || job->policy->keep_junk)
+        goto done;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (float)fabs(log((double)distances[i]) - middle);
+    double deviation = 1.4826 * (double)select_auto_median(sorted, count);
+    points->isolation = (float)exp(middle + isolation_deviations * fmax(deviation, 0.05));
+    for (size_t i = 0; i < count; i++) {
+        if (distances[i] > points->isolation)
+            points->weight[i] = 0;
+    }
+done:
+    free(distances);
+    free(sorted);
+    return status;
+}
+
+/* Lowers share[i] to the share of classes among the answers around point i, at one scale. */
+static enum select_status vote(const struct select_auto_points *points, const struct select_job *job,
+    const struct kernel_subset *refused, const struct kernel_subset *answered, float scale, float *share)
+{
+    size_t count = points->points.count;
+    float *against = malloc((count + 1) * sizeof *against);
+    float *in_favor = malloc((count + 1) * sizeof *in_favor);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (against == NULL || in_favor == NULL)
+        goto done;
+    status = select_status_of(kernel_density(job->team, &points->points, refused, scale, against));
+    if (status == SELECT_OK)
+        status = select_status_of(kernel_density(job->team, &points->points, answered, scale, in_favor));
+    for (size_t i = 0; status == SELECT_OK && i < count; i++) {
+        float here = (VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]);
+        share[i] = here < share[i] ? here : share[i];
+    }
+done:
+    free(against);
+    free(in_favor);
+    return status;
+}
+
+/*
+ * "None of these" is evidence about the neighbourhood: a point's weight falls with the square of the share of classes among the
+ * answers around it. The vote is taken near by and in a wider circle, and the less favourable counts: a tight clump of junk
+ * among good samples shows in the first, a whole strange region in the second. One imagined answer "a class" stands everywhere,
+ * and real ones vote too, so one refusal beside a rare class does not silence it.
+ */
+enum select_status select_auto_heed(struct select_auto_points *points, const struct select_job *job)
+{
+    const struct select_input *input = job->input;
+    size_t count = points->points.count;
+    uint32_t *slots = malloc((input->n + 1) * sizeof *slots);
+    float *share = malloc((count + 1) * sizeof *share);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (slots == NULL || share == NULL)
+        goto done;
+    /* Refused ones fill the list from the front, answered ones from the back. */
+    size_t refused = 0;
+    size_t answered = input->n;
+    for (size_t i = input->n; i-- > 0;) {
+        if (input->state[i] == SELECT_LABELED && kernel_row(input->embeddings, i) != NULL)
+            slots[--answered] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < input->n; i++) {
+        if (input->state[i] == SELECT_REFUSED && kernel_row(input->embeddings, i) != NULL)
+            slots[refused++] = (uint32_t)i;
+    }
+    status = SELECT_OK;
+    if (refused == 0)
+        goto done;
+    struct kernel_subset no = {input->embeddings, slots, refused, points->origin};
+    struct kernel_subset yes = {input->embeddings, slots + answered, input->n - answered, points->origin};
+    for (size_t i = 0; i < count; i++)
+        share[i] = 1;
+    status = vote(points, job, &no, &yes, points->scale, share);
+    if (status == SELECT_OK)
+        status = vote(points, job, &no, &yes, wide * points->scale, share);
+    for (size_t i = 0; status == SELECT_OK && i < count; i++)
+        points->weight[i] *= share[i] * share[i];
+done:
+    free(slots);
+    free(share);
+    return status;
+}
