@@ -173,6 +173,8 @@ static inline bool world_waiting(struct world *world, size_t n, uint32_t *batch,
     struct cursor cursor;
     cursor_open(&cursor, &world->change.txn, STATE_QUEUE, &prefix, NULL);
     bool found = false;
+    *batch = 0;
+    *rank = 0;
     for (size_t i = 0; i <= n; i++)
         found = cursor_next(&cursor);
     if (found) {
