@@ -117,13 +117,14 @@ static uint32_t commit_plan(struct applying *applying, struct project *project, 
     uint32_t number = 0;
     if (!select_current(applying, project, plan, &selection, error))
         goto done;
-    number = (uint32_t)++project->counters.batches;
+    number = (uint32_t)project->counters.batches + 1;
     const struct entry reserve = {
         .kind = LEDGER_RESERVE, .batch = number, .slot = LEDGER_NO_SLOT, .amount_microusd = selection.cost};
     if (!ledger_append(applying->change, project, reserve, (struct text){"", 0}, error)) {
         number = 0;
         goto done;
     }
+    project->counters.batches = number;
     *batch = (struct batch){
         .created_ms = applying->change->now_ms,
         .cost_microusd = selection.cost,

@@ -22,6 +22,7 @@ struct recount {
     struct sample *samples;    /* [project.counters.samples] */
     uint32_t *settled;         /* [samples] settled labels of each */
     uint64_t *last_label;      /* [samples] */
+    int32_t *newest;           /* [samples] class of the newest settled label that has one */
     int64_t reserved;          /* by open items */
     int64_t charged;           /* by labels */
     int64_t charged_unlabeled; /* by ledger entries without a label: "none of these" */
@@ -67,6 +68,15 @@ __attribute__((format(printf, 2, 3))) static void report(struct recount *recount
     va_end(arguments);
     if (recount->verification->problem_count++ < VERIFY_PROBLEMS_MAX)
         writer_string(&recount->verification->problems, NULL, line);
+}
+
+/* Goes on after a malformed record, which is reported; true where there was one. */
+static bool read_on(struct txn *txn)
+{
+    const bool malformed = txn->status == DATABASE_CORRUPT;
+    if (malformed)
+        txn->status = DATABASE_OK;
+    return malformed;
 }
 
 static void compare(struct recount *recount, const char *what, uint64_t counted, uint64_t recorded)
@@ -161,6 +171,7 @@ static void verify_items(struct recount *recount, uint32_t number, const struct 
         struct item item;
         if (!item_get(recount->state, recount->project.number, number, rank, &item) || item.end > ITEM_CANCELED) {
             report(recount, "batch %" PRIu32 ": item %" PRIu32 " is missing or malformed", number, rank);
+            read_on(recount->state);
             continue;
         }
         ends[item.end]++;
@@ -254,6 +265,8 @@ static void count_label(struct recount *recount, const struct label *label, uint
     if (label->kind != LABEL_LATE) {
         recount->found.labels_settled++;
         recount->settled[label->slot]++;
+        if (label->class_index != LABEL_NO_CLASS)
+            recount->newest[label->slot] = label->class_index;
     }
 }
 
@@ -272,6 +285,9 @@ static void verify_tallies(struct recount *recount)
         if (sample->labels != recount->settled[slot] || sample->last_label != recount->last_label[slot])
             report(recount, "slot %" PRIu64 ": %" PRIu32 " labels recorded, %" PRIu32 " in the log", slot, sample->labels,
                 recount->settled[slot]);
+        if (sample->label != recount->newest[slot])
+            report(recount, "slot %" PRIu64 ": class %" PRId32 " recorded, %" PRId32 " in the log", slot, sample->label,
+                recount->newest[slot]);
     }
     for (uint32_t i = 0; i < classes; i++)
         compare(recount, "labels of a class", tallies[i], tally_get(recount->state, recount->project.number, i));
@@ -417,21 +433,35 @@ static void verify_columns(struct recount *recount)
 
 static void verify_project(struct recount *recount)
 {
+    static const struct {
+        void (*run)(struct recount *recount);
+        const char *what;
+    } steps[] = {
+        {verify_samples, "samples"},
+        {verify_keys, "keys"},
+        {verify_batches, "batches"},
+        {verify_queue, "queue"},
+        {verify_leases, "leases"},
+        {verify_labels, "labels"},
+        {verify_ledger, "ledger"},
+        {verify_events, "events"},
+        {verify_replies, "replies"},
+        {verify_columns, "columns"},
+    };
     const size_t samples = (size_t)recount->project.counters.samples;
     recount->samples = calloc(samples + 1, sizeof *recount->samples);
     recount->settled = calloc(samples + 1, sizeof *recount->settled);
     recount->last_label = calloc(samples + 1, sizeof *recount->last_label);
-    if (recount->samples && recount->settled && recount->last_label) {
-        verify_samples(recount);
-        verify_keys(recount);
-        verify_batches(recount);
-        verify_queue(recount);
-        verify_leases(recount);
-        verify_labels(recount);
-        verify_ledger(recount);
-        verify_events(recount);
-        verify_replies(recount);
-        verify_columns(recount);
+    recount->newest = malloc((samples + 1) * sizeof *recount->newest);
+    if (recount->samples && recount->settled && recount->last_label && recount->newest) {
+        for (size_t slot = 0; slot < samples; slot++)
+            recount->newest[slot] = LABEL_NO_CLASS;
+        for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+            steps[i].run(recount);
+            const bool state = read_on(recount->state);
+            if (read_on(recount->vectors) || state)
+                report(recount, "%s: a malformed record", steps[i].what);
+        }
         recount->verification->projects++;
     } else {
         recount->state->status = DATABASE_NO_MEMORY;
@@ -439,6 +469,7 @@ static void verify_project(struct recount *recount)
     free(recount->samples);
     free(recount->settled);
     free(recount->last_label);
+    free(recount->newest);
 }
 
 struct verifying {
@@ -461,6 +492,8 @@ static bool verify_named(void *context, struct text name, uint32_t number)
     recount->vectors = verifying->vectors;
     if (project_load(verifying->state, name, &recount->project))
         verify_project(recount);
+    else if (read_on(verifying->state))
+        report(recount, "its settings or counters are malformed");
     free(recount);
     return verifying->state->status == DATABASE_OK;
 }
@@ -472,10 +505,12 @@ bool store_verify(struct store *store, struct text name, struct verification *ve
     struct project project;
     bool ok = txn_begin_read(&state, &store->state) && txn_begin_read(&vectors, &store->vectors);
     struct verifying verifying = {verification, &state, &vectors};
-    if (ok && name.size > 0)
-        ok = project_find(&state, name, &project, error) && verify_named(&verifying, name, project.number);
-    else if (ok)
+    if (ok && name.size == 0)
         project_each(&state, verify_named, &verifying);
+    else if (ok && (project_load(&state, name, &project) || read_on(&state)))
+        verify_named(&verifying, name, project.number);
+    else if (ok)
+        ok = project_find(&state, name, &project, error);
     const enum database_status status = state.status != DATABASE_OK ? state.status : vectors.status;
     txn_abort(&state);
     txn_abort(&vectors);

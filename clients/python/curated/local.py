@@ -17,6 +17,8 @@ from .client import Client
 
 START_S = 30.0
 STOP_S = 30.0
+# Small enough for the address space of a daemon that is built with a sanitizer; `options` can say otherwise.
+VECTORS_MAP_BYTES = 1 << 36
 
 
 class LocalDaemon:
@@ -60,6 +62,7 @@ class LocalDaemon:
         """Start the daemon, at its former addresses if it ran before, and wait until it answers."""
         self._ready.clear()
         command = [self.program, f"--store={self.store}", f"--requests={self.requests}", f"--events={self.events}"]
+        command.append(f"--vectors-map-bytes={VECTORS_MAP_BYTES}")
         # In a session of its own, so that a Ctrl-C at the terminal is this program's to answer.
         self._process = subprocess.Popen(
             [*command, *self.options],
