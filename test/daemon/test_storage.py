@@ -6,7 +6,7 @@ import errno
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import conftest
@@ -17,8 +17,18 @@ from curated import Client, CuratedError, LocalDaemon, ReadOnly, StorageFull, Wo
 MIB = 1 << 20
 
 
-def start(program: Path, folder: Path, *options: str) -> LocalDaemon:
-    return LocalDaemon(program, folder, options=options).start()
+@pytest.fixture
+def start(program: Path, tmp_path: Path) -> Iterator[Callable[..., LocalDaemon]]:
+    """Starts daemons on one store, with options of their own."""
+    started: list[LocalDaemon] = []
+
+    def run(*options: str) -> LocalDaemon:
+        started.append(LocalDaemon(program, tmp_path / "store", options=options).start())
+        return started[-1]
+
+    yield run
+    for daemon in started:
+        daemon.kill()
 
 
 def work_once(client: Client) -> None:
@@ -41,8 +51,8 @@ def large_keys(first: int, count: int) -> dict[str, list[str]]:
 # --- a map that is full -----------------------------------------------------------------------------------------------
 
 
-def test_full_state_map(program, tmp_path):
-    daemon = start(program, tmp_path / "store", f"--state-map-bytes={4 * MIB}")
+def test_full_state_map(start):
+    daemon = start(f"--state-map-bytes={4 * MIB}")
     with daemon.client("p") as client:
         projects.create(client, samples=100, usd=100)
         client.next_batch(count=50, strategy="random")
@@ -63,7 +73,7 @@ def test_full_state_map(program, tmp_path):
         assert client.status()["samples"] == 100 + added
         conftest.check(daemon)
     assert daemon.terminate() == 0, "\n".join(daemon.log)
-    daemon = start(program, tmp_path / "store", f"--state-map-bytes={64 * MIB}")
+    daemon = start(f"--state-map-bytes={64 * MIB}")
     with daemon.client("p") as client:
         assert client.status()["samples"] == 100 + added
         for _ in range(20):
@@ -74,8 +84,8 @@ def test_full_state_map(program, tmp_path):
     assert daemon.stop() == 0
 
 
-def test_full_vectors_map(program, tmp_path):
-    daemon = start(program, tmp_path / "store", f"--vectors-map-bytes={2 * MIB}")
+def test_full_vectors_map(start):
+    daemon = start(f"--vectors-map-bytes={2 * MIB}")
     with daemon.client("p") as client:
         projects.create(client, samples=1_000, usd=100)
         client.next_batch(count=50, strategy="margin")
