@@ -28,7 +28,6 @@ struct columns {
     void *engine_socket;
     struct pending group[GROUP_MAX];
     size_t group_count;
-    bool read_only;
     bool stopping;
     msgpack_zone zone;
     struct writer writer;
@@ -61,7 +60,7 @@ static void apply_push(struct columns *columns, struct pending *pending, struct 
     msgpack_zone_clear(&columns->zone);
     pending->to_engine = false;
     if (request_decode(&request, frames, count, &columns->zone)) {
-        if (columns->read_only)
+        if (columns->daemon->vitals.read_only)
             protocol_fail(&request.error, PROTOCOL_READ_ONLY, "", "", "a write to disk failed earlier");
         else if (push_read(&push, &request, state, vectors))
             push_write(&push, vectors);
@@ -109,7 +108,7 @@ static bool commit_range(struct columns *columns, size_t first, size_t last, str
             struct pending *pending = &columns->group[i];
             if (message_route(&pending->message).kind != ROUTE_PURGE)
                 apply_push(columns, pending, &state, vectors);
-            else if (!columns->read_only)
+            else if (!columns->daemon->vitals.read_only)
                 apply_purge(&pending->message, vectors);
         }
         txn_abort(&state);
@@ -155,9 +154,9 @@ static void refuse(struct columns *columns, struct pending *pending, const struc
     const bool full = vectors->status == DATABASE_MAP_FULL || vectors->status == DATABASE_DISK_FULL;
     memset(&request.error, 0, sizeof request.error);
     protocol_fail(&request.error,
-        full                 ? PROTOCOL_STORAGE_FULL
-        : columns->read_only ? PROTOCOL_READ_ONLY
-                             : PROTOCOL_INTERNAL,
+        full                                ? PROTOCOL_STORAGE_FULL
+        : columns->daemon->vitals.read_only ? PROTOCOL_READ_ONLY
+                                            : PROTOCOL_INTERNAL,
         "", "", "%s", database_status_text(vectors->status));
     msgpack_sbuffer_clear(&columns->replies);
     pending->to_engine = false;
@@ -167,10 +166,9 @@ static void refuse(struct columns *columns, struct pending *pending, const struc
 /* After a failed sync nobody knows what is on disk: writing on could make it worse. */
 static void stop_writing_after_failure(struct columns *columns, const struct txn *vectors)
 {
-    if (vectors->status != DATABASE_FAILED || columns->read_only)
+    if (vectors->status != DATABASE_FAILED || columns->daemon->vitals.read_only)
         return;
-    columns->read_only = true;
-    columns->daemon->vitals.vectors_read_only = true;
+    columns->daemon->vitals.read_only = true;
     log_error(
         "read_only", "environment=vectors reason=\"a write to disk failed\" error=\"%s\"", mdb_strerror(vectors->lmdb_error));
 }

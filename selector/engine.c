@@ -51,7 +51,6 @@ struct engine {
     size_t due_room;
     struct purges purges;
     bool draining;
-    bool read_only;
     bool stopping;
     struct pending *group;
     size_t group_room;
@@ -194,7 +193,7 @@ static bool apply_pending(struct engine *engine, struct pending *pending)
         store_error(engine, pending, &request.id, &pending->error);
         return true;
     }
-    if (engine->read_only)
+    if (engine->daemon->vitals.read_only)
         protocol_fail(&request.error, PROTOCOL_READ_ONLY, "", "", "a write to disk failed earlier");
     const uint64_t before = engine->change.txn.writes;
     if (decoded && !request.error.code && apply_decoded(engine, &pending->message, &request, &frames[0])) {
@@ -222,7 +221,8 @@ static void apply_replenished(struct engine *engine, struct pending *pending)
         return;
     struct applying applying = applying_of(engine);
     const struct text name = {frames[0].data, frames[0].size};
-    apply_replenish(&applying, name, &plan);
+    if (!engine->daemon->vitals.read_only)
+        apply_replenish(&applying, name, &plan);
     struct protocol_error unknown = {0};
     const struct project *project = change_project(&engine->change, name, &unknown);
     for (size_t i = 0; project && i < engine->replenishing_count; i++)
@@ -375,16 +375,16 @@ static void log_unstored(const struct txn *txn)
 /* After a failed sync nobody knows what is on disk: writing on could make it worse. */
 static void stop_writing_after_failure(struct engine *engine)
 {
-    if (engine->change.txn.status != DATABASE_FAILED || engine->read_only)
+    if (engine->change.txn.status != DATABASE_FAILED || engine->daemon->vitals.read_only)
         return;
-    engine->read_only = true;
-    log_error("read_only", "reason=\"a write to disk failed\"");
+    engine->daemon->vitals.read_only = true;
+    log_error("read_only", "environment=state reason=\"a write to disk failed\"");
 }
 
 static void commit_group(struct engine *engine)
 {
     const int64_t now_ms = wall_ms();
-    if (!engine->read_only)
+    if (!engine->daemon->vitals.read_only)
         collect_due(engine, now_ms);
     const bool done = commit_range(engine, 0, engine->group_count, now_ms);
     if (!done) {
@@ -402,7 +402,6 @@ static void commit_group(struct engine *engine)
     }
     engine->group_count = 0;
     engine->daemon->vitals.draining = engine->draining;
-    engine->daemon->vitals.read_only = engine->read_only;
 }
 
 /* --- continuous mode ---------------------------------------------------------------------------------------------------------
@@ -451,7 +450,7 @@ static void replenish(struct engine *engine, const struct project *project)
 
 static void replenish_all(struct engine *engine)
 {
-    if (engine->draining || engine->read_only)
+    if (engine->draining || engine->daemon->vitals.read_only)
         return;
     for (size_t i = 0; i < engine->change.project_count; i++)
         if (engine->change.projects[i]->settings.replenish_depth > 0)
@@ -488,7 +487,7 @@ static void gather(struct engine *engine)
 static long poll_timeout_ms(const struct engine *engine)
 {
     const struct deadline *first = deadlines_first(&engine->deadlines);
-    if (!first || engine->read_only)
+    if (!first || engine->daemon->vitals.read_only)
         return -1;
     const int64_t left = first->time_ms - wall_ms();
     return left < 0 ? 0 : left > 60000 ? 60000 : (long)left + 1;

@@ -314,7 +314,7 @@ bool read_status(struct reading *reading, struct request *request, struct writer
     writer_string(reply, "kernels", select_kernels_name());
     read_project_list(reading, request, reply);
     writer_bool(reply, "draining", daemon->vitals.draining);
-    writer_bool(reply, "read_only", daemon->vitals.read_only || daemon->vitals.vectors_read_only);
+    writer_bool(reply, "read_only", daemon->vitals.read_only);
     writer_integer(reply, "commits", (int64_t)daemon->vitals.commits);
     writer_integer(reply, "requests", (int64_t)daemon->vitals.requests);
     return true;

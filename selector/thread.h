@@ -9,13 +9,13 @@
 
 #include <stdatomic.h>
 
-/* Figures that STATUS shows, each written by one thread. */
+/* Figures that STATUS shows, each written by one thread but `read_only`: each of the two that write to disk sets it, for both.
+ */
 struct vitals {
     _Atomic uint64_t requests;
     _Atomic uint64_t commits;
     _Atomic bool draining;
     _Atomic bool read_only;
-    _Atomic bool vectors_read_only;
     _Atomic bool planning;
     _Atomic bool stopping; /* tells a long computation to give up */
 };
