@@ -215,10 +215,10 @@ static void random_pushes(struct world *world, struct column_id id, enum array_d
         const uint64_t order = random_next(&seed) % 4;
         for (uint32_t i = 0; i < count; i++)
             slots[i] = order == 1 ? first + count - 1 - i : first + i;
-        for (uint32_t i = count - 1; order == 2 && i > 0; i--) {
-            const uint32_t other = (uint32_t)(random_next(&seed) % (i + 1));
-            const uint32_t slot = slots[i];
-            slots[i] = slots[other];
+        for (uint32_t left = count; order == 2 && left > 1; left--) {
+            const uint32_t other = (uint32_t)(random_next(&seed) % left);
+            const uint32_t slot = slots[left - 1];
+            slots[left - 1] = slots[other];
             slots[other] = slot;
         }
         uint32_t kept = count;
