@@ -101,6 +101,7 @@ static void check_view(struct txn *txn, const struct pair *pair, size_t count, s
         assert_int_equal(shown, expected);
         if (!shown)
             continue;
+        assert_int_equal((uintptr_t)view.blocks[block] % 16, 0); /* to be read in place */
         assert_memory_equal(
             (const uint8_t *)view.blocks[block] + row * view.row_bytes, pair->reference->rows[slot], view.row_bytes);
         if (view.class_blocks)
@@ -215,7 +216,7 @@ static void random_pushes(struct world *world, struct column_id id, enum array_d
         const uint64_t order = random_next(&seed) % 4;
         for (uint32_t i = 0; i < count; i++)
             slots[i] = order == 1 ? first + count - 1 - i : first + i;
-        for (uint32_t i = count - 1; order == 2 && i > 0; i--) {
+        for (uint32_t i = 1; order == 2 && i < count; i++) {
             const uint32_t other = (uint32_t)(random_next(&seed) % (i + 1));
             const uint32_t slot = slots[i];
             slots[i] = slots[other];
