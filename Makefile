@@ -119,7 +119,7 @@ test: $(DEPS_DONE) ## run every test: C, C under the sanitizers, Python with a r
 	$(MAKE) tsan
 	$(MAKE) test-python
 
-test-c: $(TESTS) ## run the C tests
+test-c: $(TESTS) $(BUILD)/curated ## run the C tests; some start the daemon
 	@failed=0; for program in $(TESTS); do echo "# $$program"; $$program || failed=1; done; exit $$failed
 
 test-python: $(DEPS_DONE) all ## run the Python tests against a real daemon
@@ -131,12 +131,14 @@ asan: ## run the C tests and a daemon under AddressSanitizer and UndefinedBehavi
 tsan: ## run the C tests and a daemon under ThreadSanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/test/tsan.supp" $(MAKE) BUILD=$(BUILD)/tsan SANITIZE="-fsanitize=thread" OPTIMIZE="-O1 -g -fno-omit-frame-pointer" test-c $(BUILD)/tsan/curated
 
-$(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(SRC_PROTOCOL)
+SRC_FUZZED := $(SRC_PROTOCOL) $(SRC_CLIENT) clients/curatectl/json.c clients/curatectl/view.c
+$(BUILD)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(SRC_FUZZED)
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) $(PKG_CFLAGS) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_CLIENT) -o $@
+	clang $(CPPFLAGS) $(PKG_CFLAGS) -std=c17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $^ $(LIBS_CLIENT) -ljansson -o $@
 
-fuzz: $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c)) ## fuzz the decoder for FUZZ_SECONDS (30) a target, from a fixed seed
-	@for program in $^; do mkdir -p $$program.corpus && $$program -seed=1 -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -rss_limit_mb=1024 \
+fuzz: $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c)) ## fuzz the decoders for FUZZ_SECONDS (30) each, from a fixed seed
+	@python3 test/fuzz/seeds.py $(BUILD)/fuzz
+	@for program in $^; do echo "# $$program"; $$program -seed=1 -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -rss_limit_mb=2048 -verbosity=0 \
 	  -dict=test/fuzz/request.dict -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 $$program.corpus || exit 1; done
 
 bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in build/bench.jsonl

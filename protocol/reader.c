@@ -100,6 +100,8 @@ bool reader_has(const struct reader *reader, const char *field)
     return reader_find(reader, field) != NULL;
 }
 
+static const char missing[] = "nothing: the field is missing";
+
 /* The required field, NULL with an error where it is missing or an earlier field failed. */
 static const msgpack_object *require(struct reader *reader, const char *field, const char *expected)
 {
@@ -107,7 +109,7 @@ static const msgpack_object *require(struct reader *reader, const char *field, c
         return NULL;
     const msgpack_object *object = reader_find(reader, field);
     if (!object)
-        reader_reject(reader, field, expected, "nothing: the field is missing");
+        reader_reject(reader, field, expected, missing);
     return object;
 }
 
@@ -124,70 +126,85 @@ static bool integer_of(const msgpack_object *object, int64_t *value)
     return false;
 }
 
-int64_t reader_integer(struct reader *reader, const char *field, int64_t minimum, int64_t maximum)
+/*
+ * What a field should have been is put into words only once it isn't: reading fields is on the path of every request.
+ */
+
+static void reject_integer(
+    struct reader *reader, const char *field, int64_t minimum, int64_t maximum, const msgpack_object *object)
 {
     char expected[96];
-    snprintf(expected, sizeof expected, "an int from %" PRId64 " to %" PRId64, minimum, maximum);
-    const msgpack_object *object = require(reader, field, expected);
-    if (!object)
-        return minimum;
     int64_t value;
-    if (!integer_of(object, &value)) {
+    if (reader->error->code)
+        return;
+    snprintf(expected, sizeof expected, "an int from %" PRId64 " to %" PRId64, minimum, maximum);
+    if (!object)
+        reader_reject(reader, field, expected, missing);
+    else if (integer_of(object, &value))
+        protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, expected, "%" PRId64, value);
+    else
         reader_reject(reader, field, expected,
             object->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? "a larger int" : reader_type_name(object));
-        return minimum;
+}
+
+static void reject_bytes(struct reader *reader, const char *field, const char *what, size_t minimum, size_t maximum,
+    const msgpack_object *object, const char *got)
+{
+    char expected[96];
+    char size[32];
+    if (reader->error->code)
+        return;
+    snprintf(expected, sizeof expected, "%s of %zu to %zu bytes", what, minimum, maximum);
+    if (object && !got) {
+        snprintf(size, sizeof size, "%" PRIu32 " bytes", object->via.str.size); /* bin's size lies at the same place */
+        got = size;
     }
-    if (value < minimum || value > maximum) {
-        protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, expected, "%" PRId64, value);
-        return minimum;
-    }
-    return value;
+    reader_reject(reader, field, expected, got ? got : missing);
+}
+
+int64_t reader_integer(struct reader *reader, const char *field, int64_t minimum, int64_t maximum)
+{
+    const msgpack_object *object = reader->error->code ? NULL : reader_find(reader, field);
+    int64_t value;
+    if (object && integer_of(object, &value) && value >= minimum && value <= maximum)
+        return value;
+    reject_integer(reader, field, minimum, maximum, object);
+    return minimum;
 }
 
 struct text reader_text(struct reader *reader, const char *field, size_t minimum, size_t maximum)
 {
-    static const struct text nothing = {"", 0};
-    char expected[96];
-    snprintf(expected, sizeof expected, "a str of %zu to %zu bytes of UTF-8", minimum, maximum);
-    const msgpack_object *object = require(reader, field, expected);
+    static const char what[] = "a str of UTF-8";
+    const msgpack_object *object = reader->error->code ? NULL : reader_find(reader, field);
     if (!object)
-        return nothing;
-    const struct text text = reader_object_text(object);
-    if (object->type != MSGPACK_OBJECT_STR) {
-        reader_reject(reader, field, expected, reader_type_name(object));
-        return nothing;
-    }
-    if (text.size < minimum || text.size > maximum) {
-        protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, expected, "%zu bytes", text.size);
-        return nothing;
-    }
-    if (!text_is_utf8(text)) {
-        reader_reject(reader, field, expected, "bytes that are not UTF-8");
-        return nothing;
-    }
-    return text;
+        reject_bytes(reader, field, what, minimum, maximum, NULL, NULL);
+    else if (object->type != MSGPACK_OBJECT_STR)
+        reject_bytes(reader, field, what, minimum, maximum, object, reader_type_name(object));
+    else if (object->via.str.size < minimum || object->via.str.size > maximum)
+        reject_bytes(reader, field, what, minimum, maximum, object, NULL);
+    else if (!text_is_utf8(reader_object_text(object)))
+        reject_bytes(reader, field, what, minimum, maximum, object, "bytes that are not UTF-8");
+    else
+        return reader_object_text(object);
+    return (struct text){"", 0};
 }
 
 struct text reader_bytes(struct reader *reader, const char *field, size_t minimum, size_t maximum)
 {
-    static const struct text nothing = {"", 0};
-    char expected[96];
-    snprintf(expected, sizeof expected, "a str or bin of %zu to %zu bytes", minimum, maximum);
-    const msgpack_object *object = require(reader, field, expected);
+    static const char what[] = "a str or bin";
+    const msgpack_object *object = reader->error->code ? NULL : reader_find(reader, field);
     if (!object)
-        return nothing;
-    struct text bytes = reader_object_text(object);
-    if (object->type == MSGPACK_OBJECT_BIN)
-        bytes = (struct text){object->via.bin.ptr, object->via.bin.size};
-    else if (object->type != MSGPACK_OBJECT_STR) {
-        reader_reject(reader, field, expected, reader_type_name(object));
-        return nothing;
+        reject_bytes(reader, field, what, minimum, maximum, NULL, NULL);
+    else if (object->type != MSGPACK_OBJECT_STR && object->type != MSGPACK_OBJECT_BIN)
+        reject_bytes(reader, field, what, minimum, maximum, object, reader_type_name(object));
+    else {
+        const struct text bytes = object->type == MSGPACK_OBJECT_STR ? reader_object_text(object)
+                                                                     : (struct text){object->via.bin.ptr, object->via.bin.size};
+        if (bytes.size >= minimum && bytes.size <= maximum)
+            return bytes;
+        reject_bytes(reader, field, what, minimum, maximum, object, NULL);
     }
-    if (bytes.size < minimum || bytes.size > maximum) {
-        protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, expected, "%zu bytes", bytes.size);
-        return nothing;
-    }
-    return bytes;
+    return (struct text){"", 0};
 }
 
 bool reader_bool(struct reader *reader, const char *field)

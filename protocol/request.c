@@ -11,7 +11,8 @@ static void read_id(struct request *request)
     if (request->error.code)
         return;
     request->id.bytes = id;
-    request->id.is_text = reader_find(&request->fields, "id")->type == MSGPACK_OBJECT_STR;
+    /* A str that is no UTF-8 is echoed as bin, so that every reply can be decoded. */
+    request->id.is_text = reader_find(&request->fields, "id")->type == MSGPACK_OBJECT_STR && text_is_utf8(id);
 }
 
 static void read_operation(struct request *request)

@@ -1,5 +1,7 @@
 #include "protocol/scan.h"
 
+#include "protocol/reader.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -131,6 +133,8 @@ static bool scan_key(struct cursor *cursor, struct span *seen, size_t index)
     const struct span span = {cursor->at, key.count};
     if (!skip_bytes(cursor, key.count))
         return false;
+    if (!text_is_utf8((struct text){(const char *)span.bytes, span.size}))
+        return malformed(cursor, "map keys of UTF-8", "other bytes");
     if (index >= KEYS_CHECKED_MAX)
         return true;
     for (size_t i = 0; i < index; i++)

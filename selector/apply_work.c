@@ -60,6 +60,10 @@ static bool read_leasing(struct applying *applying, struct request *request, str
     leasing->batch = (uint32_t)reader_integer_or(fields, "batch", 1, UINT32_MAX, 0);
     if (request->error.code || !read_type(request, leasing->project, &leasing->type))
         return false;
+    struct batch batch;
+    if (leasing->batch > 0 && !batch_get(&applying->change->txn, leasing->project->number, leasing->batch, &batch))
+        return protocol_fail(
+            &request->error, PROTOCOL_NOT_FOUND, "batch", "a batch of the project", "%" PRIu32, leasing->batch);
     hash_bytes(request->id.bytes.data, request->id.bytes.size, leasing->request_hash);
     name_find(&applying->change->txn, leasing->project, NAME_WORKER, leasing->worker_name, &leasing->worker);
     return true;
@@ -214,9 +218,7 @@ static bool read_answering(struct applying *applying, struct request *request, s
     answering->slot = (uint32_t)slot;
     if (!sample_get(txn, answering->project->number, answering->slot, &answering->sample))
         return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "slot", "a registered slot", "%" PRId64, slot);
-    if (!name_find(txn, answering->project, NAME_WORKER, worker, &answering->worker))
-        return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "worker", "a worker that has leased before", "%.*s",
-            (int)worker.size, worker.data);
+    name_find(txn, answering->project, NAME_WORKER, worker, &answering->worker);
     answering->holds = lease_holds(&answering->sample, answering->worker, answering->fence);
     return true;
 }

@@ -432,6 +432,8 @@ static void replenish(struct engine *engine, const struct project *project)
     const uint64_t wanted = new_model ? settings->replenish_depth : settings->replenish_low;
     const bool unchanged = state->samples == counters->samples && state->pool == counters->states[SAMPLE_POOL] &&
                            state->available == counters->available_microusd && state->model_version == counters->model_version;
+    if (counters->waiting >= wanted)
+        state->model_version = counters->model_version; /* it had its say: there was no room for more */
     if (counters->waiting >= wanted || unchanged)
         return;
     state->samples = counters->samples;

@@ -76,9 +76,7 @@ static bool wrap(struct message *message, struct route *route)
 {
     if (message->count < 2 || message->count >= MESSAGE_FRAMES_MAX)
         return false;
-    const bool delimited = zmq_msg_size(&message->frames[1]) == 0;
-    if (delimited && message->count < 3)
-        return false;
+    const bool delimited = message->count > 2 && zmq_msg_size(&message->frames[1]) == 0;
     zmq_msg_t head;
     if (zmq_msg_init_size(&head, sizeof *route) != 0)
         return false;

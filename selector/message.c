@@ -3,29 +3,14 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * The library that carries messages between threads is not built with ThreadSanitizer, which so can't see that what was written
- * into a frame before it was sent happened before it is read. These two tell it, for just this frame's bytes.
- */
+/* libzmq hands a frame from thread to thread in a way that ThreadSanitizer does not see, and so is told. */
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
-static void hand_over(zmq_msg_t *frame)
-{
-    __tsan_release(zmq_msg_data(frame));
-}
-static void take_over(zmq_msg_t *frame)
-{
-    __tsan_acquire(zmq_msg_data(frame));
-}
+#define FRAME_GIVEN(frame) __tsan_release(zmq_msg_data(frame))
+#define FRAME_TAKEN(frame) __tsan_acquire(zmq_msg_data(frame))
 #else
-static void hand_over(zmq_msg_t *frame)
-{
-    (void)frame;
-}
-static void take_over(zmq_msg_t *frame)
-{
-    (void)frame;
-}
+#define FRAME_GIVEN(frame) ((void)0)
+#define FRAME_TAKEN(frame) ((void)0)
 #endif
 
 bool message_receive(struct message *message, void *socket, int flags)
@@ -40,7 +25,7 @@ bool message_receive(struct message *message, void *socket, int flags)
             message_close(message);
             return false;
         }
-        take_over(&frame);
+        FRAME_TAKEN(&frame);
         const bool more = zmq_msg_more(&frame);
         if (message->count < MESSAGE_FRAMES_MAX) {
             zmq_msg_init(&message->frames[message->count]);
@@ -61,7 +46,7 @@ bool message_send(struct message *message, void *socket, int flags)
 {
     for (size_t i = 0; i < message->count; i++) {
         const int more = i + 1 < message->count ? ZMQ_SNDMORE : 0;
-        hand_over(&message->frames[i]);
+        FRAME_GIVEN(&message->frames[i]);
         /* Only the first frame can be refused: the rest of a message follows it. */
         if (zmq_msg_send(&message->frames[i], socket, flags | more) < 0) {
             if (i == 0)

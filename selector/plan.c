@@ -1,5 +1,6 @@
 #include "selector/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,4 +117,31 @@ void plan_write_stats(struct writer *reply, const struct plan *plan)
     writer_integer(reply, "control_items", plan->control_items);
     writer_integer(reply, "share_items", plan->share_items);
     writer_map_end(reply);
+}
+
+void plan_describe(const struct item *item, enum select_strategy strategy, char *text, size_t size)
+{
+    switch (item->arm) {
+    case SELECT_ARM_CONTROL:
+        snprintf(text, size, "control arm: drawn by chance with probability %.3g, to compare with", item->probability);
+        return;
+    case ITEM_ARM_INCLUDE:
+        snprintf(text, size, "asked for by name");
+        return;
+    case SELECT_ARM_SHARE:
+        snprintf(text, size, "fills a minimum share; uncertainty %.2f", item->uncertainty);
+        return;
+    default:
+        break;
+    }
+    if (strategy == SELECT_RANDOM)
+        snprintf(text, size, "drawn by chance with probability %.3g", item->probability);
+    else if (strategy == SELECT_AUTO)
+        snprintf(text, size,
+            "covers %.3g of the uncertain, wanted pool; uncertainty %.2f, class weight %.2f, slice weight %.2f", item->gain,
+            item->uncertainty, item->class_weight, item->slice_weight);
+    else if (strategy == SELECT_KCENTER)
+        snprintf(text, size, "farthest from everything chosen or labelled: distance %.3g", item->gain);
+    else
+        snprintf(text, size, "%s %.3g", select_strategy_name(strategy), item->gain);
 }

@@ -90,5 +90,8 @@ struct plan_recorded {
 /* False where nothing is recorded. Partner: free((void *)recorded->class_weights). */
 bool plan_recall(struct txn *txn, uint32_t project, uint32_t batch, struct plan_recorded *recorded);
 
+/* One English line of what put the item into its batch. */
+void plan_describe(const struct item *item, enum select_strategy strategy, char *text, size_t size);
+
 /* Adds the map `stats` to a reply. */
 void plan_write_stats(struct writer *reply, const struct plan *plan);

@@ -146,6 +146,9 @@ bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint
     const struct column_id topk = column_of_model(project, COLUMN_TOPK, version);
     const struct column_id utility = column_of_model(project, COLUMN_UTILITY, version);
     const struct column_id embeddings = column_of_space(project, inputs->space, strlen(inputs->space));
+    struct column space;
+    if (!as_recorded && inputs->space[0] != '\0' && !column_get(vectors, &embeddings, &space))
+        return protocol_fail(error, PROTOCOL_NOT_FOUND, "space", "an embedding space that was pushed", "%s", inputs->space);
     if (!open_view(&input->probabilities_view, vectors, &probabilities, samples, &inputs->probabilities, as_recorded,
             "predictions", error) ||
         !open_view(&input->topk_view, vectors, &topk, samples, &inputs->topk, as_recorded, "predictions", error) ||

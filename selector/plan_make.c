@@ -142,6 +142,16 @@ static bool apply_include(
     return true;
 }
 
+static int64_t cheapest_of(const struct plan_input *input, uint32_t overlap)
+{
+    int64_t cheapest = INT64_MAX;
+    for (size_t slot = 0; slot < input->select.n; slot++)
+        if (input->state[slot] == SELECT_CANDIDATE && input->price[slot] < cheapest)
+            cheapest = input->price[slot];
+    int64_t cost;
+    return cheapest == INT64_MAX || __builtin_mul_overflow(cheapest, (int64_t)overlap, &cost) ? INT64_MAX : cost;
+}
+
 static bool make(struct made_plan *made, struct daemon *daemon, struct txn *state, struct txn *vectors, struct wish *wish,
     struct protocol_error *error)
 {
@@ -152,6 +162,8 @@ static bool make(struct made_plan *made, struct daemon *daemon, struct txn *stat
     const int64_t whole_budget = inputs->budget;
     bool ok = plan_input_init(&input, state, &made->project, (size_t)inputs->samples, inputs->type) ||
               protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s", database_status_text(state->status));
+    if (ok)
+        made->cheapest = cheapest_of(&input, inputs->overlap);
     ok = ok && apply_include(&input, wish, inputs, error);
     if (ok && !wish->only) {
         ok = plan_input_open_columns(&input, vectors, made->project.number, inputs, false, error);
@@ -183,17 +195,17 @@ void made_plan_deinit(struct made_plan *made)
     memset(made, 0, sizeof *made);
 }
 
-/* An empty plan says why: no candidates, or no money for one. */
+/* An empty plan says why: no money for any candidate, or no candidates. */
 static void check_not_empty(struct made_plan *made, struct protocol_error *error)
 {
     if (error->code || made->plan.picks > 0)
         return;
-    if (made->plan.stats.candidates == 0) {
+    if (made->cheapest == INT64_MAX || made->cheapest <= made->plan.budget) {
         protocol_fail(error, PROTOCOL_NOT_FOUND, "project", "a pool with candidates", "none");
         return;
     }
-    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "the price of at least one candidate",
-        "%" PRId64 " of %" PRId64 " available", made->plan.budget, made->available);
+    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "the price of at least one sample",
+        "%" PRId64 " where the cheapest costs %" PRId64, made->plan.budget, made->cheapest);
     error->available_microusd = made->available;
 }
 

@@ -15,6 +15,7 @@ struct made_plan {
     double *class_weights;
     struct project project;
     int64_t available; /* of the project, when the plan was made */
+    int64_t cheapest;  /* micro-dollars of the cheapest sample in the pool, all its answers; INT64_MAX: the pool is empty */
 };
 
 /*

@@ -39,6 +39,9 @@ static void write_picks(struct daemon *daemon, const struct made_plan *made, str
             writer_text(reply, "uri", source.uri);
             writer_integer(reply, "price_microusd", item->price_microusd);
             writer_string(reply, "arm", item_arm_name(item->arm));
+            char reason[192];
+            plan_describe(item, (enum select_strategy)made->plan.inputs.strategy, reason, sizeof reason);
+            writer_string(reply, "reason", reason);
             writer_number(reply, "probability", item->probability);
             if (item->predicted >= 0)
                 writer_text(reply, "predicted", name_text(&state, made->project.number, NAME_CLASS, (uint32_t)item->predicted));

@@ -1,5 +1,6 @@
 /* BATCH.GET, EXPLAIN. */
 
+#include "selector/plan.h"
 #include "selector/read.h"
 #include "selector/strategy/select.h"
 
@@ -25,34 +26,6 @@ static const char *item_state(struct reading *reading, const struct project *pro
     return sample_state_name((enum sample_state)sample.state);
 }
 
-/* One English line of what put the item into its batch. */
-static void describe(const struct item *item, enum select_strategy strategy, char *text, size_t size)
-{
-    switch (item->arm) {
-    case SELECT_ARM_CONTROL:
-        snprintf(text, size, "control arm: drawn by chance with probability %.3g, to compare with", item->probability);
-        return;
-    case ITEM_ARM_INCLUDE:
-        snprintf(text, size, "asked for by name");
-        return;
-    case SELECT_ARM_SHARE:
-        snprintf(text, size, "fills a minimum share; uncertainty %.2f", item->uncertainty);
-        return;
-    default:
-        break;
-    }
-    if (strategy == SELECT_RANDOM)
-        snprintf(text, size, "drawn by chance with probability %.3g", item->probability);
-    else if (strategy == SELECT_AUTO)
-        snprintf(text, size,
-            "covers %.3g of the uncertain, wanted pool; uncertainty %.2f, class weight %.2f, slice weight %.2f", item->gain,
-            item->uncertainty, item->class_weight, item->slice_weight);
-    else if (strategy == SELECT_KCENTER)
-        snprintf(text, size, "farthest from everything chosen or labelled: distance %.3g", item->gain);
-    else
-        snprintf(text, size, "%s %.3g", select_strategy_name(strategy), item->gain);
-}
-
 static void write_predicted(
     struct reading *reading, const struct project *project, const struct item *item, struct writer *reply)
 {
@@ -64,7 +37,7 @@ static void write_item(struct reading *reading, const struct project *project, u
     enum select_strategy strategy, struct writer *reply)
 {
     char reason[192];
-    describe(item, strategy, reason, sizeof reason);
+    plan_describe(item, strategy, reason, sizeof reason);
     const struct source source = source_get(reading->state, project->number, item->slot);
     writer_map_begin(reply, NULL);
     writer_integer(reply, "rank", rank);
@@ -182,7 +155,7 @@ bool read_explain(struct reading *reading, struct request *request, struct write
     if (!find_batch(reading, &project, number, &batch, &request->error))
         return false;
     char reason[192];
-    describe(&item, (enum select_strategy)batch.strategy, reason, sizeof reason);
+    plan_describe(&item, (enum select_strategy)batch.strategy, reason, sizeof reason);
     writer_integer(reply, "batch", number);
     writer_integer(reply, "rank", rank);
     writer_integer(reply, "slot", slot);

@@ -1,5 +1,6 @@
 /* PROJECT.GET, PROJECT.LIST, SAMPLE.GET, STATUS, BUDGET.GET, CONFIG. */
 
+#include "selector/half.h"
 #include "selector/read.h"
 #include "selector/settings.h"
 #include "selector/strategy/select.h"
@@ -49,6 +50,49 @@ bool read_config(struct reading *reading, struct request *request, struct writer
 /* --- samples ----------------------------------------------------------------------------------------------------------------
  */
 
+/* The place of the row's highest probability. */
+static uint32_t highest(const struct column *column, const uint8_t *row)
+{
+    uint32_t best = 0;
+    float best_value = -1;
+    for (uint32_t i = 0; i < column->width; i++) {
+        float value;
+        uint16_t half;
+        if (column->dtype == ARRAY_F4) {
+            memcpy(&value, row + i * sizeof value, sizeof value);
+        } else {
+            memcpy(&half, row + i * sizeof half, sizeof half);
+            value = half_to_float(half);
+        }
+        if (value > best_value) {
+            best_value = value;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* The class the active model finds most probable; false where it says nothing of the sample. */
+static bool find_predicted(struct reading *reading, const struct project *project, uint32_t slot, uint32_t *class_index)
+{
+    const int64_t version = project->counters.model_version;
+    const struct column_id dense = column_of_model(project->number, COLUMN_PROBABILITIES, version);
+    const struct column_id topk = column_of_model(project->number, COLUMN_TOPK, version);
+    struct column column;
+    const uint8_t *row;
+    const uint8_t *classes;
+    uint16_t first;
+    if (column_row(reading->vectors, &dense, slot, &column, &row, NULL)) {
+        *class_index = highest(&column, row);
+        return true;
+    }
+    if (!column_row(reading->vectors, &topk, slot, &column, &row, &classes))
+        return false;
+    memcpy(&first, classes, sizeof first);
+    *class_index = first;
+    return true;
+}
+
 static void write_sample(struct reading *reading, const struct project *project, uint32_t slot, struct writer *reply)
 {
     struct txn *state = reading->state;
@@ -72,6 +116,9 @@ static void write_sample(struct reading *reading, const struct project *project,
     writer_string(reply, "state", sample_state_name((enum sample_state)sample.state));
     if (sample.label >= 0)
         writer_text(reply, "label", name_text(state, project->number, NAME_CLASS, (uint32_t)sample.label));
+    uint32_t predicted;
+    if (find_predicted(reading, project, slot, &predicted))
+        writer_text(reply, "predicted", name_text(state, project->number, NAME_CLASS, predicted));
     writer_integer(reply, "labels", sample.labels);
     writer_integer(reply, "skips", sample.skips);
     if (sample.batch > 0)

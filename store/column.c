@@ -325,6 +325,24 @@ void column_view_deinit(struct column_view *view)
     memset(view, 0, sizeof *view);
 }
 
+bool column_row(struct txn *txn, const struct column_id *id, uint32_t slot, struct column *column, const uint8_t **row,
+    const uint8_t **classes)
+{
+    struct value value;
+    const struct key key = key_of_block(id, slot / COLUMN_BLOCK_ROWS);
+    if (!column_get(txn, id, column) || !txn_get(txn, VECTORS_BLOCKS, &key, &value))
+        return false;
+    const struct block *block = check_block(id, column, value);
+    if (!block)
+        return txn_corrupt(txn);
+    const size_t at = slot % COLUMN_BLOCK_ROWS;
+    const uint8_t *rows = (const uint8_t *)(block + 1);
+    *row = rows + at * row_size(column);
+    if (classes)
+        *classes = rows + COLUMN_BLOCK_ROWS * row_size(column) + at * class_row_size(id, column);
+    return block->present[at / 8] >> (at % 8) & 1;
+}
+
 bool column_recount(struct txn *txn, const struct column_id *id, const struct column *column, uint64_t *rows)
 {
     const struct key prefix = key_of_blocks(id);

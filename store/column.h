@@ -44,7 +44,7 @@ struct block {
     uint32_t class_row_bytes; /* of COLUMN_TOPK, else 0 */
     uint64_t unused[3];
     uint8_t present[COLUMN_BLOCK_ROWS / 8];
-};
+} __attribute__((packed)); /* LMDB promises nothing of the address of a value inside a page */
 _Static_assert(sizeof(struct block) == 64, "a stored record");
 
 struct column_id column_of_model(uint32_t project, enum column_kind kind, int64_t version);
@@ -93,6 +93,11 @@ struct column_view {
  */
 bool column_view_init(struct column_view *view, struct txn *txn, const struct column_id *id, size_t count, size_t limit);
 void column_view_deinit(struct column_view *view);
+
+/* One row, read straight from the map; false where it is absent. `classes` is an optional output, NULL unless the column is
+ * COLUMN_TOPK. */
+bool column_row(struct txn *txn, const struct column_id *id, uint32_t slot, struct column *column, const uint8_t **row,
+    const uint8_t **classes);
 
 /* Recounts the column's rows from its blocks; false where a block is malformed. */
 bool column_recount(struct txn *txn, const struct column_id *id, const struct column *column, uint64_t *rows);

@@ -42,9 +42,9 @@ const struct command *command_find(const char *first, const char *second, int *w
     return NULL;
 }
 
-const struct value *command_value(const struct context *context, const char *name)
+const struct given *command_value(const struct context *context, const char *name)
 {
-    static const struct value nothing = {0};
+    static const struct given nothing = {0};
     const struct parameter *parameters = context->command->parameters;
     for (int i = 0; parameters && parameters[i].name; i++)
         if (strcmp(parameters[i].name, name) == 0)
@@ -93,7 +93,7 @@ static bool write_keys_file(struct context *context, struct writer *fields, cons
 }
 
 static bool write_value(
-    struct context *context, struct writer *fields, const struct parameter *parameter, const struct value *value)
+    struct context *context, struct writer *fields, const struct parameter *parameter, const struct given *value)
 {
     switch (parameter->kind) {
     case PARAMETER_TEXT:

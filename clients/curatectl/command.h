@@ -47,7 +47,7 @@ struct parameter {
     bool required;
 };
 
-struct value {
+struct given {
     const char *text; /* as given; NULL: not given */
     int64_t integer;  /* INTEGER, MONEY, DURATION, FLAG, SWITCH */
     double number;    /* NUMBER */
@@ -75,8 +75,8 @@ struct context {
     const char *project;
     int64_t timeout_ms;
     bool json;
-    struct value values[PARAMETERS_MAX]; /* in the order of command->parameters */
-    char **arguments;                    /* of PLACE_ARGUMENTS */
+    struct given values[PARAMETERS_MAX]; /* in the order of command->parameters */
+    char **arguments;                    /* of PLACE_ARGUMENTS; room for all of argv; main frees it */
     int argument_count;
 };
 
@@ -96,7 +96,7 @@ const struct command *command_find(const char *first, const char *second, int *w
 void command_each(void (*visit)(const struct command *command, void *argument), void *argument);
 
 /* The value of a parameter; a zeroed one where it was not given. */
-const struct value *command_value(const struct context *context, const char *name);
+const struct given *command_value(const struct context *context, const char *name);
 
 /* Starts a request's fields and writes every parameter that was given. False with a message where one can't be. Partner:
  * writer_deinit. */

@@ -2,6 +2,7 @@
 #include "clients/curatectl/command.h"
 #include "clients/curatectl/json.h"
 #include "clients/curatectl/table.h"
+#include "clients/curatectl/verify.h"
 #include "clients/curatectl/view.h"
 
 #include <stdio.h>
@@ -65,6 +66,21 @@ static void show_budget(struct table *table, const msgpack_object_map *budget)
     }
 }
 
+static void show_evaluation(struct table *table, const msgpack_object_map *evaluation)
+{
+    const msgpack_object_map *metrics = view_map(evaluation, "metrics");
+    if (evaluation->size == 0)
+        return;
+    table_name(table, "evaluated version");
+    table_integer(table, view_integer(evaluation, "model_version", 0));
+    for (uint32_t i = 0; i < metrics->size; i++) {
+        const struct text name = reader_object_text(&metrics->ptr[i].key);
+        table_row(table);
+        table_format(table, "  %.*s", (int)name.size, name.data);
+        table_number(table, view_as_number(&metrics->ptr[i].val));
+    }
+}
+
 static bool show_project(const struct context *context, const msgpack_object_map *status)
 {
     struct table *table = table_new_pairs();
@@ -81,6 +97,7 @@ static bool show_project(const struct context *context, const msgpack_object_map
     show_budget(table, view_map(status, "budget"));
     show_integer(table, "labels", status, "labels");
     show_integers(table, view_map(status, "classes"));
+    show_evaluation(table, view_map(status, "evaluation"));
     show_integer(table, "last event", status, "event_seq");
     show_bool(table, "planning", status, "planning");
     return table_print(table);
@@ -136,7 +153,7 @@ static int watch(struct context *context, int64_t pause_ms)
 
 static int run_status(struct context *context)
 {
-    const struct value *every = command_value(context, "every");
+    const struct given *every = command_value(context, "every");
     forget_project(context);
     if (command_value(context, "watch")->text || every->text)
         return watch(context, every->text && every->integer > 0 ? every->integer : 2000);
@@ -145,8 +162,9 @@ static int run_status(struct context *context)
 
 static int run_verify(struct context *context)
 {
+    const struct given *folder = command_value(context, "store");
     forget_project(context);
-    return command_run(context);
+    return folder->text ? verify_folder(context, folder->text) : command_run(context);
 }
 
 static int show_verify(struct context *context, const msgpack_object_map *reply)
@@ -188,6 +206,7 @@ static const struct parameter status_parameters[] = {
 
 static const struct parameter verify_parameters[] = {
     {.name = "all", .key = 'a', .kind = PARAMETER_FLAG, .help = "all projects, even where CURATED_PROJECT is set"},
+    {.name = "store", .argument = "FOLDER", .help = "look at the store in FOLDER, whose daemon is stopped"},
     {0},
 };
 

@@ -96,8 +96,8 @@ static int print_page(struct context *context, int64_t *since, int64_t *limit, b
 
 static int run_events(struct context *context)
 {
-    const struct value *since = command_value(context, "since");
-    const struct value *limit = command_value(context, "limit");
+    const struct given *since = command_value(context, "since");
+    const struct given *limit = command_value(context, "limit");
     int64_t at = since->text ? since->integer : 0;
     int64_t rest = limit->text ? limit->integer : 0;
     bool more = true;

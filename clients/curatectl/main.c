@@ -61,17 +61,26 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-static bool open_client(struct context *context)
+/* EXIT_FINE, or the exit code after a message: an address that is none is a mistake of the command line. */
+static int open_client(struct context *context)
 {
     struct curated_error error;
-    const struct curated_options options = {.requests = context->requests,
+    const struct curated_options options = {
+        .requests = context->requests,
         .events = context->events,
         .timeout_ms = context->timeout_ms,
-        .connect_ms = context->timeout_ms > 0 ? context->timeout_ms : CONNECT_MS};
+        .connect_ms = context->timeout_ms > 0 ? context->timeout_ms : CONNECT_MS,
+    };
     context->client = curated_open(&options, &error);
-    if (!context->client)
-        report_error(context, &error);
-    return context->client != NULL;
+    if (context->client)
+        return EXIT_FINE;
+    const int status = report_error(context, &error);
+    return error.code == CURATED_BAD_REQUEST ? EXIT_USAGE : status;
+}
+
+static int run(struct context *context)
+{
+    return context->command->run ? context->command->run(context) : command_run(context);
 }
 
 int main(int argc, char **argv)
@@ -96,12 +105,12 @@ int main(int argc, char **argv)
     if (!context.command)
         return report_usage(&context, "there is no command '%s'; `curatectl --help` lists them", argv[at]);
     int status = options_parse(&context, argc - at - words + 1, argv + at + words - 1);
-    if (status != EXIT_FINE)
-        return status;
-    if (!open_client(&context))
-        return EXIT_LOCAL;
-    status = context.command->run ? context.command->run(&context) : command_run(&context);
+    if (status == EXIT_FINE)
+        status = open_client(&context);
+    if (status == EXIT_FINE)
+        status = run(&context);
     curated_close(context.client);
+    free(context.arguments);
     if (fflush(stdout) != 0 || ferror(stdout))
         return report_local(&context, "cannot write the output");
     return status;

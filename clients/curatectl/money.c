@@ -124,7 +124,7 @@ static int run_ledger(struct context *context)
 {
     /* `since` is required on the wire; the first parameter of the table. */
     if (!context->values[0].text)
-        context->values[0] = (struct value){.text = "0", .integer = 0};
+        context->values[0] = (struct given){.text = "0", .integer = 0};
     return command_run(context);
 }
 

@@ -47,7 +47,7 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 const struct argp options_common = {.options = common_options, .parser = parse_common};
 
 /* Reads one value; what it should have been, or NULL where it is fine. */
-static const char *read_value(enum parameter_kind kind, const char *text, struct value *value)
+static const char *read_value(enum parameter_kind kind, const char *text, struct given *value)
 {
     char *end;
     value->text = text;
@@ -94,11 +94,8 @@ static void take_argument(struct context *context, char *argument, struct argp_s
     const char *expected = read_value(parameter->kind, argument, &context->values[i]);
     if (expected)
         argp_error(state, "%s: expected %s, got '%s'", parameter->name, expected, argument);
-    if (parameter->place == PLACE_ARGUMENTS) {
-        context->arguments = &state->argv[state->next - 1];
-        context->argument_count = state->argc - (state->next - 1);
-        state->next = state->argc;
-    }
+    if (parameter->place == PLACE_ARGUMENTS)
+        context->arguments[context->argument_count++] = argument;
 }
 
 static error_t parse_own(int key, char *argument, struct argp_state *state)
@@ -186,6 +183,9 @@ int options_parse(struct context *context, int argc, char **argv)
     const struct argp argp = {
         .options = options, .parser = parse_own, .args_doc = arguments, .doc = context->command->help, .children = children};
     snprintf(name, sizeof name, "curatectl %s", context->command->name);
+    context->arguments = calloc((size_t)argc, sizeof *context->arguments);
+    if (!context->arguments)
+        return report_local(context, "no memory");
     argv[0] = name;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, context);
     const int status = check_required(context);

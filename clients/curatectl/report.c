@@ -56,9 +56,12 @@ int report_error(const struct context *context, const struct curated_error *erro
 {
     char money[UNITS_MONEY_SIZE];
     fprintf(stderr, "curatectl: %s: %s (%s)\n", context->command->name, error->message, curated_code_word(error->code));
-    print_line("field", error->field);
-    print_line("expected", error->expected);
-    if (*error->field)
+    /* The daemon's message has these in it already, unless it is cut or of a newer kind. */
+    if (!strstr(error->message, error->field))
+        print_line("field", error->field);
+    if (!strstr(error->message, error->expected))
+        print_line("expected", error->expected);
+    if (!strstr(error->message, error->got))
         print_line("got", error->got);
     if (error->code == CURATED_BUDGET_EXHAUSTED)
         print_line("available", units_money(error->available_microusd, money));

@@ -234,41 +234,61 @@ static int64_t element_integer(const struct array *array, size_t i)
     return i < array->rows ? array_integer(array, i) : 0;
 }
 
-static int show_labels(struct context *context, const msgpack_object_map *reply)
+static void add_label(struct table *table, const msgpack_object_map *reply, const msgpack_object_array *classes, size_t i)
 {
-    static const char *const headings[] = {
-        ">SEQ", "TIME", ">SLOT", "KEY", ">CLASS", "COUNTS", ">CHARGED, $", ">BATCH", "WORKER", NULL};
     const struct array seqs = view_array(reply, "seqs"), times = view_array(reply, "time_ms"),
                        slots = view_array(reply, "slots");
     const struct array labels = view_array(reply, "labels"), settled = view_array(reply, "settled");
     const struct array charged = view_array(reply, "charged_microusd"), batches = view_array(reply, "batches");
-    const msgpack_object_array *keys = view_list(reply, "keys");
-    const msgpack_object_array *workers = view_list(reply, "workers");
+    const int64_t label = i < labels.rows ? array_integer(&labels, i) : -1;
+    table_row(table);
+    table_integer(table, element_integer(&seqs, i));
+    table_time(table, element_integer(&times, i));
+    table_integer(table, element_integer(&slots, i));
+    table_text(table, element_text(view_list(reply, "keys"), i));
+    table_text(table, label < 0 ? (struct text){"-", 1} : element_text(classes, (size_t)label));
+    table_string(table, element_integer(&settled, i) ? "yes" : "no");
+    table_money(table, element_integer(&charged, i));
+    table_integer(table, element_integer(&batches, i));
+    table_text(table, element_text(view_list(reply, "workers"), i));
+}
+
+/* The log has the classes' numbers; people want their names, which the project has. */
+static struct curated_reply *ask_project(struct context *context, int *status)
+{
+    struct writer fields;
+    writer_init(&fields);
+    writer_map_begin(&fields, NULL);
+    struct curated_reply *project = command_call(context, "PROJECT.GET", context->project, &fields, status);
+    writer_deinit(&fields);
+    return project;
+}
+
+static int show_labels(struct context *context, const msgpack_object_map *reply)
+{
+    static const char *const headings[] = {
+        ">SEQ", "TIME", ">SLOT", "KEY", "LABEL", "COUNTS", ">CHARGED, $", ">BATCH", "WORKER", NULL};
+    int status;
+    struct curated_reply *project = ask_project(context, &status);
+    if (!project)
+        return status;
+    const msgpack_object_array *classes = view_list(curated_reply_map(project), "classes");
     struct table *table = table_new(headings);
-    for (size_t i = 0; i < seqs.rows; i++) {
-        table_row(table);
-        table_integer(table, element_integer(&seqs, i));
-        table_time(table, element_integer(&times, i));
-        table_integer(table, element_integer(&slots, i));
-        table_text(table, element_text(keys, i));
-        table_integer(table, element_integer(&labels, i));
-        table_string(table, element_integer(&settled, i) ? "yes" : "no");
-        table_money(table, element_integer(&charged, i));
-        table_integer(table, element_integer(&batches, i));
-        table_text(table, element_text(workers, i));
-    }
+    for (size_t i = 0; i < view_array(reply, "seqs").rows; i++)
+        add_label(table, reply, classes, i);
     if (!table_print(table))
-        return report_local(context, "cannot print the reply");
-    if (view_bool(reply, "more", false))
+        status = report_local(context, "cannot print the reply");
+    else if (view_bool(reply, "more", false))
         fprintf(stderr, "there are more: --since=%lld\n", (long long)view_integer(reply, "next", 0));
-    return EXIT_FINE;
+    curated_reply_free(project);
+    return status;
 }
 
 /* `since` is required on the wire; the first parameter of the table. */
 static int run_labels(struct context *context)
 {
     if (!context->values[0].text)
-        context->values[0] = (struct value){.text = "0", .integer = 0};
+        context->values[0] = (struct given){.text = "0", .integer = 0};
     return command_run(context);
 }
 

@@ -143,6 +143,7 @@ def main() -> int:
     output.mkdir(parents=True, exist_ok=True)
     # However the demo ends, the blocks below end its daemon and its annotators.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     runs = []
     with ExitStack() as stack:
         daemon = stack.enter_context(LocalDaemon(options.build / "curated"))

@@ -57,11 +57,12 @@ def pairs(runs: list[Run]) -> list[tuple[Run, Run]]:
 
 
 def dollars_ratios(runs: list[Run]) -> list[float | None]:
-    """For each seed: auto's dollars to reach random's final accuracy, over random's."""
+    """For each seed: auto's dollars to reach random's final accuracy, over random's own to reach it first."""
     ratios = []
     for auto, chance in pairs(runs):
         reached = dollars_to_reach(auto.curve, chance.last.accuracy)
-        ratios.append(None if reached is None else reached / chance.last.dollars)
+        needed = dollars_to_reach(chance.curve, chance.last.accuracy)
+        ratios.append(None if reached is None or needed is None else reached / needed)
     return ratios
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -28,7 +29,7 @@ def probabilities(rows: int, dtype: str = "<f4") -> np.ndarray:
     return values.astype(dtype)
 
 
-def run(daemon: LocalDaemon, recorder: Recorder, quick: bool) -> None:
+def run(_build: Path, daemon: LocalDaemon, recorder: Recorder, quick: bool) -> None:
     samples = 50_000 if quick else 400_000
     with daemon.client("ingest") as client:
         client.create_project(classes=[f"c{number}" for number in range(CLASSES)], price_usd="0.1")

@@ -24,7 +24,9 @@ class Recorder:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: TextIO = path.open("w")
 
-    def emit(self, bench: str, case: str, seconds: float, baseline: str, baseline_seconds: float | None, **more: Any) -> None:
+    def emit(
+        self, bench: str, case: str, seconds: float | None, baseline: str, baseline_seconds: float | None, **more: Any
+    ) -> None:
         ratio = None if not baseline_seconds or not seconds else round(baseline_seconds / seconds, 4)
         line = {"bench": bench, "case": case, "seconds": rounded(seconds), "baseline": baseline}
         line |= {"baseline_seconds": rounded(baseline_seconds), "ratio": ratio}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -42,7 +43,7 @@ def clustered(rows: int) -> np.ndarray:
     return centres[rng.integers(0, 200, rows)] + rng.normal(size=(rows, WIDTH)).astype("<f4")
 
 
-def run(daemon: LocalDaemon, recorder: Recorder, quick: bool) -> None:
+def run(_build: Path, daemon: LocalDaemon, recorder: Recorder, quick: bool) -> None:
     rows, count, times = (10_000, 500, 300) if quick else (60_000, 1_000, 2_000)
     with daemon.client("mixed-ingest") as client:
         client.create_project(classes=["a"], price_usd="0.1")
@@ -65,6 +66,8 @@ def run(daemon: LocalDaemon, recorder: Recorder, quick: bool) -> None:
             helper.start()
         try:
             while not (pushed.value and client.status()["planning"]):
+                if not all(helper.is_alive() for helper in helpers):
+                    raise RuntimeError("a helper ended")
                 time.sleep(0.05)  # until both are at it
             started, bytes_before = time.perf_counter(), pushed.value
             under_load = single(client, times)

@@ -2,12 +2,13 @@
 
     make bench          or          python test/bench/run.py --build build [--quick] [--only ingest,leases]
 
-The C programs in build/bench run first; their lines are passed through. `ratio` is the baseline's time over ours.
+The C programs of the kernels run first; their lines are passed through. `ratio` is the baseline's time over ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import ingest
 import leases
 import mixed
+import numpy as np
 import scale
 from curated import LocalDaemon
 from measure import Recorder
@@ -38,17 +40,35 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def run_c_programs(build: Path, recorder: Recorder) -> int:
-    """Run every program in build/bench, passing on the lines that are JSON. Returns how many failed."""
+def fashion_mnist() -> np.ndarray:
+    """The 60,000 training images as rows of 784 floats in 0..1."""
+    with gzip.open("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz") as file:
+        pixels = np.frombuffer(file.read(), np.uint8, offset=16)
+    return pixels.reshape(-1, 784).astype("<f4") / 255
+
+
+def c_programs(build: Path, folder: Path) -> list[list[str]]:
+    """The C programs that measure kernels, with their arguments."""
+    images = folder / "images.f32"
+    fashion_mnist().tofile(images)
+    kcenter = str((build / "bench" / "bench_kcenter").resolve())
+    return [
+        [str((build / "bench" / "bench_scores").resolve())],
+        [kcenter, str(images), "60000", "784", "1000"],
+    ]
+
+
+def run_c_programs(build: Path, folder: Path, recorder: Recorder) -> int:
+    """Run the kernels' benches, passing on the lines that are JSON. Returns how many failed."""
     failed = 0
-    for program in sorted((build / "bench").glob("bench_*")):
-        result = subprocess.run([str(program.resolve())], stdout=subprocess.PIPE, text=True, check=False)
+    for command in c_programs(build, folder):
+        result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         for line in result.stdout.splitlines():
             if line.startswith("{"):
                 recorder.write(line)
         if result.returncode != 0:
             failed += 1
-            print(f"{program.name} ended with status {result.returncode}", file=sys.stderr)
+            print(f"{command[0]} ended with status {result.returncode}", file=sys.stderr)
     return failed
 
 
@@ -57,14 +77,14 @@ def main() -> int:
     recorder = Recorder(options.output)
     program = options.build / "curated"
     failed = 0
-    if "c" in options.only:
-        failed = run_c_programs(options.build, recorder)
     # In the build folder, not in /tmp, which may be memory: the disk is what is measured.
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.build) as folder:
+        if "c" in options.only:
+            failed = run_c_programs(options.build, Path(folder), recorder)
         for name, module in WITH_DAEMON.items():
             if name in options.only:
                 with LocalDaemon(program, Path(folder) / name) as daemon:
-                    module.run(daemon, recorder, options.quick)
+                    module.run(options.build, daemon, recorder, options.quick)
         if "scale" in options.only:
             scale.run(program, Path(folder), recorder, options.quick)
     return 1 if failed else 0

@@ -80,7 +80,7 @@ def run(program: Path, folder: Path, recorder: Recorder, quick: bool) -> None:
         register_per_s=many / large["register_s"], push_rows_per_s=many / large["push_s"],
     )  # fmt: skip
     recorder.emit(
-        "memory-at-scale", f"{many}-samples-top{K}", 0.0, f"{few}-samples", None,
+        "memory-at-scale", f"{many}-samples-top{K}", None, f"{few}-samples", None,
         anonymous_mb=large["memory"] / 1e6, baseline_anonymous_mb=small["memory"] / 1e6,
         anonymous_bytes_per_sample=(large["memory"] - small["memory"]) / (many - few),
     )  # fmt: skip

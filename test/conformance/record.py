@@ -12,8 +12,8 @@ import json
 import pathlib
 from typing import Any
 
-from daemon import Connection, decode, encode, running
 from readable import to_readable
+from real_daemon import Connection, decode, encode, running
 from script import Replies, steps
 
 HERE = pathlib.Path(__file__).parent

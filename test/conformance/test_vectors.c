@@ -148,15 +148,14 @@ static bool same(json_t *readable, const msgpack_object *object)
 
 /* --- the tests ------------------------------------------------------------------------------------------------------------ */
 
-/* A request that fails the envelope must have been answered with just that error. */
+/* A request that fails the envelope must have been answered with just that error; its sentences are not part of the protocol.
+ */
 static void check_refusal(json_t *vector, const struct protocol_error *error)
 {
     json_t *recorded = json_object_get(json_object_get(vector, "reply"), "error");
     assert_non_null(recorded);
     assert_string_equal(text_of(recorded, "code"), protocol_code_word(error->code));
     assert_string_equal(text_of(recorded, "field"), error->field);
-    assert_string_equal(text_of(recorded, "expected"), error->expected);
-    assert_string_equal(text_of(recorded, "got"), error->got);
 }
 
 static void check_request(json_t *vector)

@@ -13,8 +13,8 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from daemon import Connection, decode, running  # noqa: E402
 from readable import from_readable, mask, to_readable  # noqa: E402
+from real_daemon import Connection, decode, running  # noqa: E402
 from script import steps  # noqa: E402
 
 VECTORS: list[dict[str, Any]] = json.loads((HERE / "vectors.json").read_text(encoding="utf-8"))

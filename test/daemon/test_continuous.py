@@ -11,7 +11,7 @@ def wait_for(stream, kind):
 
 def test_queue_refills(client):
     stream = client.follow(since=0, timeout_s=30)
-    projects.create(client, samples=100, usd=3, replenish_depth=8, replenish_low=3)
+    projects.create(client, samples=100, usd=10, replenish_depth=8, replenish_low=3)
     published = wait_for(stream, "batch.published")
     assert published["items"] == 8 and published["strategy"] == "auto"
     answered = set()
@@ -21,7 +21,8 @@ def test_queue_refills(client):
             item.submit("cat")
             answered.add(item.key)
         wait_for(stream, "batch.published")
-    assert client.status()["waiting"] >= 3
+    while client.status()["waiting"] < 3:
+        wait_for(stream, "batch.published")
     projects.money_adds_up(client)
     stream.close()
 

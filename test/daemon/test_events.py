@@ -43,12 +43,12 @@ def test_log_is_complete_and_in_order(client):
 
 
 def test_published_is_what_is_logged(client, daemon, project):
+    projects.create(client)
+    before = client.status()["event_seq"]
     socket = subscribe(daemon, f"{project}/")
     assert receive(socket)[1]["kind"] == "hello"
-    projects.create(client)
     round_of(client)
-    logged = list(client.events())
-    for expected in logged:
+    for expected in client.events(since=before):
         topic, event = receive(socket)
         assert topic == f"{project}/{event['kind']}"
         assert event == {name: value for name, value in expected.items() if not name.endswith("_usd")}
@@ -81,7 +81,7 @@ def test_hello(client, daemon, project):
         heard, hello = receive(socket)
         assert heard == topic and hello["kind"] == "hello" and hello["project"] == project
         assert hello["seq"] == newest
-        assert hello["last"] == last or hello["last"] == {"batch.published": last["batch.published"]}
+        assert {kind: seq for kind, seq in hello["last"].items() if seq} == last
         socket.close()
 
 
@@ -163,7 +163,7 @@ def test_a_subscriber_that_never_reads_blocks_nobody(client, daemon, project):
     socket.subscribe("")
     socket.connect(daemon.events)
     client.create_project(classes=["a"], price_usd=1)
-    for _ in range(2_000):
+    for _ in range(1_200):
         client.grant(1)
-    assert client.budget()["granted_usd"] == 2_000
+    assert client.budget()["granted_usd"] == 1_200
     socket.close()

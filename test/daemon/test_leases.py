@@ -78,11 +78,11 @@ def test_late_answer_is_kept_unpaid(client, batch):
 
 
 def test_touch_keeps_it(client, batch):
-    (item,) = client.lease("w", lease_s=SHORT_S)
+    (item,) = client.lease("w", lease_s=1)
     before = item.deadline_ms
     item.touch(60)
     assert item.deadline_ms > before + 30_000
-    (other,) = client.lease("v", lease_s=SHORT_S)
+    (other,) = client.lease("v", lease_s=1)
     assert wait_for(client, "item.released")["slot"] == other.slot, "the other's ended, the touched one did not"
     item.submit("cat")
 
@@ -183,9 +183,9 @@ def test_work_waits_for_the_next_batch(client, batch, daemon):
 
 
 def test_work_keeps_leases_alive_and_releases_the_rest(client, batch):
-    work = client.work("w", lease_s=0.4, prefetch=2, idle_s=5)
+    work = client.work("w", lease_s=1, prefetch=2, idle_s=5)
     first = next(work)
-    other = client.lease("v", lease_s=0.4)[0]
+    other = client.lease("v", lease_s=1)[0]
     # The lease that nobody touches ends later than an untouched one of the same length given before it.
     assert wait_for(client, "item.released")["slot"] == other.slot
     assert first.submit("cat")["settled"]

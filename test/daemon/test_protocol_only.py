@@ -21,7 +21,6 @@ class Stranger:
         self.requests = context.socket(zmq.REQ)
         self.requests.connect(requests)
         self.events = context.socket(zmq.SUB)
-        self.events.subscribe(f"{project}/")
         self.events.connect(events)
 
     def ask(self, op: str, frames: tuple[bytes, ...] = (), **fields: object) -> dict:
@@ -31,6 +30,9 @@ class Stranger:
         reply = msgpack.unpackb(self.requests.recv())
         assert reply["v"] == 1 and reply["id"] == request["id"]
         return reply
+
+    def subscribe(self) -> None:
+        self.events.subscribe(f"{self.project}/")
 
     def event(self) -> tuple[str, dict]:
         assert self.events.poll(30_000), "no event"
@@ -50,12 +52,14 @@ def stranger(daemon, project):
 
 
 def test_whole_round(stranger, project):
-    topic, hello = stranger.event()
-    assert topic == f"{project}/"
-    assert hello["kind"] == "hello" and hello["project"] == project and hello["seq"] == 0 and hello["last"] == {}
-
     reply = stranger.ask("PROJECT.CREATE", classes=["cat", "dog"], price_microusd=80_000, seed=7)
     assert reply["ok"] is True and reply["created"] is True
+    stranger.subscribe()
+    topic, hello = stranger.event()
+    assert topic == f"{project}/"
+    assert hello["kind"] == "hello" and hello["project"] == project and hello["seq"] == 0
+    assert not any(hello["last"].values())
+
     reply = stranger.ask("BUDGET.GRANT", amount_microusd=200_000_000)
     assert reply["granted_microusd"] == reply["available_microusd"] == 200_000_000
     reply = stranger.ask("SAMPLE.PUT", keys=["a.jpg", "b.jpg"])

@@ -167,7 +167,8 @@ def test_value_of_an_annotation_type(client):
     projects.create(client, samples=3, type_prices_usd={"box": "0.5"})
     batch = client.next_batch(count=2, type="box")
     assert batch.cost_usd == 1.0
-    assert client.lease("w", type="other") == []
+    with pytest.raises(NotFound):
+        client.lease("w", type="other")
     (item,) = client.lease("w", type="box")
     assert item.type == "box" and item.price_usd == 0.5
     assert item.submit(value=b"\x00\x01 a box")["charged_microusd"] == 500_000

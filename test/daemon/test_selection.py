@@ -28,6 +28,7 @@ def test_plan_is_what_is_committed(pool, strategy):
     assert plan.cost_usd == pytest.approx(sum(item.price_usd for item in plan))
     batch = pool.next_batch(budget_usd=2, strategy=strategy)
     assert batch.keys == plan.keys and batch.seed == plan.seed
+    assert [item.reason for item in batch] == [item.reason for item in plan]
     assert len(set(batch.keys)) == len(batch)
     assert {item.arm for item in batch} <= {"policy", "control"}
     assert pool.replay(batch.batch)["same"] is True

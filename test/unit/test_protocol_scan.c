@@ -133,6 +133,26 @@ static void refuses_nesting_beyond_the_limit(void **state)
     assert_string_equal(error.got, "deeper nesting");
 }
 
+/* Small elements cost msgpack-c far more memory than their bytes. */
+static void bounds_the_number_of_elements(void **state)
+{
+    (void)state;
+    struct protocol_error error;
+    for (size_t over = 0; over <= 1; over++) {
+        /* {"a": [nil, nil, ...]}: the map counts one element itself. */
+        const uint32_t count = SCAN_ELEMENTS_MAX - 1 + (uint32_t)over;
+        const size_t size = 8 + (size_t)count;
+        unsigned char *bytes = malloc(size);
+        assert_non_null(bytes);
+        memset(bytes, 0xc0, size);
+        memcpy(bytes, "\x81\xa1\x61\xdd", 4);
+        for (int i = 0; i < 4; i++)
+            bytes[4 + i] = (unsigned char)(count >> (24 - 8 * i));
+        assert_int_equal(scan_copy(bytes, size, &error), !over);
+        free(bytes);
+    }
+}
+
 static void refuses_a_key_twice(void **state)
 {
     (void)state;
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(refuses_a_message_cut_anywhere),
         cmocka_unit_test(refuses_lengths_beyond_the_message),
         cmocka_unit_test(refuses_nesting_beyond_the_limit),
+        cmocka_unit_test(bounds_the_number_of_elements),
         cmocka_unit_test(refuses_a_key_twice),
         cmocka_unit_test(refuses_other_types),
         cmocka_unit_test(refuses_bytes_after_the_map),

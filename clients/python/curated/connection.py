@@ -25,6 +25,7 @@ ZERO_COPY_BYTES = 65_536
 BROKEN = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 Reply = dict[str, Any]
+ENVELOPE = ("v", "id", "ok")
 
 
 class _Underway:
@@ -110,9 +111,10 @@ class Connection:
                 reply = replies.pop(due)
                 due += 1
                 if not reply.get("ok"):
-                    self.close()  # what is still under way gets no listener
+                    if underway:
+                        self.close()  # what is still under way gets no listener
                     raise from_reply(reply.get("error", {}))
-                yield reply
+                yield {name: value for name, value in reply.items() if name not in ENVELOPE}
                 continue
             if not underway:
                 return

@@ -63,8 +63,14 @@ class LocalDaemon:
         self._ready.clear()
         command = [self.program, f"--store={self.store}", f"--requests={self.requests}", f"--events={self.events}"]
         command.append(f"--vectors-map-bytes={VECTORS_MAP_BYTES}")
+        # In a session of its own, so that a Ctrl-C at the terminal is this program's to answer.
         self._process = subprocess.Popen(
-            [*command, *self.options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+            [*command, *self.options],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
         )
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read_log, args=(self._process.stderr,), daemon=True)

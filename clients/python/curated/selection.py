@@ -22,7 +22,7 @@ class BatchItem:
     rank : int
         Its place in the batch.
     state : str
-        ``reserved``, ``leased``, ``labeled``, ``rejected`` or ``canceled``.
+        ``reserved``, ``leased``, ``labeled``, ``rejected`` or ``canceled``; ``pool`` in a plan.
     arm : str
         Which part of the policy chose it: ``policy``, ``control``, ``share`` or ``include``.
     reason : str
@@ -53,9 +53,9 @@ class BatchItem:
             key=item["key"],
             uri=item.get("uri") or None,
             price_usd=to_usd(item["price_microusd"]),
-            state=item["state"],
+            state=item.get("state", "pool"),
             arm=item["arm"],
-            reason=item["reason"],
+            reason=item.get("reason", ""),
             probability=item["probability"],
             predicted=item.get("predicted"),
         )

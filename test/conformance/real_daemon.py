@@ -77,4 +77,5 @@ def encode(message: dict[str, Any]) -> bytes:
 
 def decode(data: bytes) -> dict[str, Any]:
     """A message from its bytes."""
-    return msgpack.unpackb(data)
+    message: dict[str, Any] = msgpack.unpackb(data)
+    return message
