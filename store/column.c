@@ -332,7 +332,7 @@ bool column_row(struct txn *txn, const struct column_id *id, uint32_t slot, stru
     const struct key key = key_of_block(id, slot / COLUMN_BLOCK_ROWS);
     if (!column_get(txn, id, column) || !txn_get(txn, VECTORS_BLOCKS, &key, &value))
         return false;
-    const struct block *block = check_block(id, column, value);
+    const struct block *block = check_block(txn, id, column, value);
     if (!block)
         return txn_corrupt(txn);
     const size_t at = slot % COLUMN_BLOCK_ROWS;
