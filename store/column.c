@@ -60,6 +60,19 @@ static size_t class_row_size(const struct column_id *id, const struct column *co
     return id->kind == COLUMN_TOPK ? column->width * sizeof(uint16_t) : 0;
 }
 
+/* The size of a stored block without its padding. */
+static size_t content_size(const struct column_id *id, const struct column *column)
+{
+    return sizeof(struct block) + COLUMN_BLOCK_ROWS * (row_size(column) + class_row_size(id, column));
+}
+
+static size_t block_size(const struct txn *txn, const struct column_id *id, const struct column *column)
+{
+    const size_t content = content_size(id, column);
+    const size_t minimum = txn->database->page_bytes / 2;
+    return content > minimum ? content : minimum;
+}
+
 void column_each(struct txn *txn, uint32_t project, enum column_kind kind,
     bool (*visit)(void *context, const struct column_id *id, const struct column *column), void *context)
 {
@@ -146,7 +159,7 @@ static size_t write_block(struct txn *txn, const struct column_id *id, const str
 {
     const size_t row_bytes = row_size(column);
     const size_t class_bytes = class_row_size(id, column);
-    const size_t block_bytes = sizeof(struct block) + COLUMN_BLOCK_ROWS * (row_bytes + class_bytes);
+    const size_t block_bytes = block_size(txn, id, column);
     const struct key key = key_of_block(id, placed[0].slot / COLUMN_BLOCK_ROWS);
     struct value old;
     const bool exists = txn_get(txn, VECTORS_BLOCKS, &key, &old);
@@ -155,7 +168,7 @@ static size_t write_block(struct txn *txn, const struct column_id *id, const str
         return SIZE_MAX;
     }
     /* A whole new block is filled in place; what is changed is copied out first, since the old pages go with the write. */
-    const bool whole = count == COLUMN_BLOCK_ROWS;
+    const bool whole = count == COLUMN_BLOCK_ROWS && block_bytes == content_size(id, column);
     if (exists)
         memcpy(scratch, old.data, whole ? sizeof(struct block) : block_bytes);
     uint8_t *bytes = txn_put_reserve(txn, VECTORS_BLOCKS, &key, block_bytes);
@@ -195,7 +208,7 @@ void column_write(
         column_each(txn, id->project, id->kind, count_one, &column.order);
         column.order++;
     }
-    const size_t block_bytes = sizeof(struct block) + COLUMN_BLOCK_ROWS * (row_size(&column) + class_row_size(id, &column));
+    const size_t block_bytes = block_size(txn, id, &column);
     struct placed *placed = place(rows);
     uint8_t *scratch = malloc(block_bytes);
     if (!placed || !scratch) {
@@ -234,13 +247,13 @@ void column_delete(struct txn *txn, const struct column_id *id)
  */
 
 /* Checks a stored block against its column; NULL where it doesn't fit. */
-static const struct block *check_block(const struct column_id *id, const struct column *column, struct value value)
+static const struct block *check_block(
+    const struct txn *txn, const struct column_id *id, const struct column *column, struct value value)
 {
     const size_t row_bytes = row_size(column);
     const size_t class_bytes = class_row_size(id, column);
     const struct block *block = value.data;
-    if (value.size != sizeof *block + COLUMN_BLOCK_ROWS * (row_bytes + class_bytes) || block->row_bytes != row_bytes ||
-        block->class_row_bytes != class_bytes)
+    if (value.size != block_size(txn, id, column) || block->row_bytes != row_bytes || block->class_row_bytes != class_bytes)
         return NULL;
     return block;
 }
@@ -261,7 +274,7 @@ static void fill_view(struct column_view *view, struct txn *txn, const struct co
     struct cursor cursor;
     cursor_open(&cursor, txn, VECTORS_BLOCKS, &prefix, NULL);
     while (cursor_next(&cursor)) {
-        const struct block *block = check_block(id, &view->column, cursor.data);
+        const struct block *block = check_block(txn, id, &view->column, cursor.data);
         if (!block || cursor.key.size != prefix.size + 4) {
             txn_corrupt(txn);
             break;
@@ -319,7 +332,7 @@ bool column_row(struct txn *txn, const struct column_id *id, uint32_t slot, stru
     const struct key key = key_of_block(id, slot / COLUMN_BLOCK_ROWS);
     if (!column_get(txn, id, column) || !txn_get(txn, VECTORS_BLOCKS, &key, &value))
         return false;
-    const struct block *block = check_block(id, column, value);
+    const struct block *block = check_block(txn, id, column, value);
     if (!block)
         return txn_corrupt(txn);
     const size_t at = slot % COLUMN_BLOCK_ROWS;
@@ -338,7 +351,7 @@ bool column_recount(struct txn *txn, const struct column_id *id, const struct co
     *rows = 0;
     cursor_open(&cursor, txn, VECTORS_BLOCKS, &prefix, NULL);
     while (sound && cursor_next(&cursor)) {
-        const struct block *block = check_block(id, column, cursor.data);
+        const struct block *block = check_block(txn, id, column, cursor.data);
         sound = block != NULL;
         for (size_t i = 0; sound && i < sizeof block->present; i++)
             *rows += (uint64_t)__builtin_popcount(block->present[i]);

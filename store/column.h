@@ -2,8 +2,9 @@
  * column.h - predictions and embeddings: one row a sample, in blocks that a scan reads straight from the map.
  *
  * A block holds COLUMN_BLOCK_ROWS rows: a header with a bitmap of the rows that are there, then all rows (absent ones zero),
- * then for top-k predictions all rows of classes. Rows belong in blocks because LMDB gives a value over half a page whole
- * pages. Writers belong to the columns thread.
+ * then for top-k predictions all rows of classes, then zeros up to half a page. Rows belong in blocks because LMDB gives a
+ * value of half a page or more whole pages: they are aligned in the map, and can be read in place. Writers belong to the
+ * columns thread.
  */
 #pragma once
 

@@ -82,6 +82,10 @@ enum database_status database_open(struct database *database, const char *folder
     error = mdb_env_open(database->handle, folder, MDB_NOTLS | (read_only ? MDB_RDONLY : 0), 0640);
     if (!error)
         error = open_tables(database, tables);
+    MDB_stat stat = {0};
+    if (!error)
+        error = mdb_env_stat(database->handle, &stat);
+    database->page_bytes = stat.ms_psize;
     /* Readers of a process that was killed would keep LMDB from reusing pages. */
     if (!error && !read_only)
         error = mdb_reader_check(database->handle, NULL);

@@ -30,6 +30,7 @@ struct database {
     MDB_env *handle;
     MDB_dbi tables[DATABASE_TABLES_MAX];
     size_t table_count;
+    size_t page_bytes; /* a value of at least half of this has pages of its own, and is aligned to 16 bytes */
     bool read_only;
 };
 

@@ -101,6 +101,7 @@ static void check_view(struct txn *txn, const struct pair *pair, size_t count, s
         assert_int_equal(shown, expected);
         if (!shown)
             continue;
+        assert_int_equal((uintptr_t)view.blocks[block] % 16, 0); /* to be read in place */
         assert_memory_equal(
             (const uint8_t *)view.blocks[block] + row * view.row_bytes, pair->reference->rows[slot], view.row_bytes);
         if (view.class_blocks)
@@ -109,6 +110,24 @@ static void check_view(struct txn *txn, const struct pair *pair, size_t count, s
     }
     column_view_deinit(&view);
     assert_null(view.blocks);
+}
+
+/* Row by row, without a view. */
+static void check_rows(struct txn *txn, const struct pair *pair)
+{
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        struct column column;
+        const uint8_t *row;
+        const uint8_t *classes;
+        const bool there = column_row(txn, &pair->id, slot, &column, &row, &classes);
+        assert_int_equal(there, pair->reference->present[slot]);
+        if (!there)
+            continue;
+        assert_memory_equal(row, pair->reference->rows[slot], row_bytes(pair));
+        if (pair->id.kind == COLUMN_TOPK)
+            assert_memory_equal(classes, pair->reference->classes[slot], pair->width * 2);
+    }
+    assert_int_equal(txn->status, DATABASE_OK);
 }
 
 /* Everything that can be asked of the column agrees with the reference. */
@@ -134,6 +153,7 @@ static void check(struct world *world, const struct pair *pair)
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         for (size_t j = 0; j < sizeof limits / sizeof *limits; j++)
             check_view(&txn, pair, counts[i], limits[j]);
+    check_rows(&txn, pair);
     txn_abort(&txn);
 }
 
