@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_worker_as_a_shell_script(client, daemon, project, build, label_command)
         pytest.skip("curatectl is not built, or there is no jq")
     projects.create(client, samples=10)
     client.next_batch(count=4)
-    environment = {"PATH": "/usr/bin:/bin", "CURATECTL": str(curatectl), "CURATED_REQUESTS": daemon.requests}
+    environment = {**os.environ, "CURATECTL": str(curatectl), "CURATED_REQUESTS": daemon.requests}
     result = subprocess.run(
         [str(EXAMPLES / "worker.sh"), project, "ben", label_command],
         env=environment,
