@@ -89,7 +89,7 @@ static bool wrap(struct message *message, struct route *route)
     zmq_msg_init(&message->frames[0]);
     zmq_msg_move(&message->frames[0], &head);
     zmq_msg_close(&head);
-    *route = (struct route){.kind = ROUTE_REQUEST, .envelope = delimited ? 2 : 1, .started_us = monotonic_us()};
+    *route = (struct route){.kind = ROUTE_REQUEST, .envelope = delimited ? 2 : 1};
     message_set_route(message, route);
     return true;
 }

@@ -124,13 +124,6 @@ void *message_socket(void *context, int type, const char *bind, const char *conn
     return socket;
 }
 
-uint64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 int64_t wall_ms(void)
 {
     struct timespec now;

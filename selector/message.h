@@ -36,7 +36,6 @@ struct route {
     uint8_t unused[6];
     uint64_t bulk_bytes; /* counted against the queue of pushes */
     uint64_t rows;       /* of ROUTE_ACTIVATE: rows written */
-    uint64_t started_us; /* monotonic time at which the front took it */
 };
 
 struct purge {
@@ -81,5 +80,4 @@ void message_reply(struct message *message, void *socket, struct text payload);
 /* A socket of this thread, bound or connected, unbounded, without lingering. NULL where that fails. */
 void *message_socket(void *context, int type, const char *bind, const char *connect);
 
-uint64_t monotonic_us(void);
 int64_t wall_ms(void);

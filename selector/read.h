@@ -29,11 +29,3 @@ read_fn read_events_since;
 read_fn read_budget_get;
 read_fn read_status;
 read_fn read_config;
-
-/* Where a page begins and how many rows it may have. */
-struct page {
-    uint64_t since;
-    size_t limit;
-};
-
-struct page read_page(struct reader *fields);

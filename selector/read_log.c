@@ -7,7 +7,13 @@
 
 enum { PAGE_DEFAULT = 10000, PAGE_MAX = 100000 };
 
-struct page read_page(struct reader *fields)
+/* Where a page begins and how many rows it may have. */
+struct page {
+    uint64_t since;
+    size_t limit;
+};
+
+static struct page read_page(struct reader *fields)
 {
     const uint64_t since = (uint64_t)reader_integer(fields, "since", 0, INT64_MAX);
     const size_t limit = (size_t)reader_integer_or(fields, "limit", 1, PAGE_MAX, PAGE_DEFAULT);
