@@ -37,8 +37,8 @@ static struct select_policy policy_of(const struct plan_inputs *inputs, const do
     policy.tag_weight = inputs->tag_weight;
     policy.shares = inputs->shares;
     policy.share_count = inputs->share_count;
-    policy.keep_duplicates = inputs->keep_duplicates;
-    policy.keep_junk = inputs->keep_junk;
+    policy.duplicates = inputs->keep_duplicates ? SELECT_FILTER_OFF : SELECT_FILTER_DEFAULT;
+    policy.junk = inputs->keep_junk ? SELECT_FILTER_OFF : SELECT_FILTER_DEFAULT;
     policy.candidates_max = (size_t)inputs->candidates_max;
     policy.references_max = (size_t)inputs->references_max;
     policy.threads = (unsigned)daemon->config.threads;

@@ -43,6 +43,7 @@ static struct plan_inputs inputs_of(const struct project *project)
         inputs.shares[i].is_class = settings->shares[i].is_class;
         inputs.shares[i].index = settings->shares[i].index;
         inputs.shares[i].share = settings->shares[i].share;
+        inputs.shares[i].maximum = 1;
     }
     for (int tag = 0; tag < PROJECT_TAGS_MAX; tag++)
         inputs.tag_weight[tag] = 1;

@@ -74,7 +74,7 @@ static enum kernel_status cover_take(void *context, uint32_t slot)
 
 static enum select_status near_init(struct cover_source *self, const struct select_auto_points *points)
 {
-    if (self->job->policy->keep_duplicates)
+    if (self->job->policy->duplicates == SELECT_FILTER_OFF)
         return SELECT_OK;
     self->near = select_near_new(self->job->input->embeddings, points->origin, duplicate_share * (double)points->spacing);
     if (self->near == NULL)

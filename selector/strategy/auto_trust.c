@@ -34,7 +34,7 @@ enum select_status select_auto_isolate(struct select_auto_points *points, const 
     points->spacing = select_auto_median(sorted, count);
     double middle = log((double)points->spacing);
     points->isolation = HUGE_VALF;
-    if (!isfinite(middle) || job->policy->keep_junk)
+    if (!isfinite(middle) || job->policy->junk == SELECT_FILTER_OFF)
         goto done;
     for (size_t i = 0; i < count; i++)
         sorted[i] = (float)fabs(log((double)distances[i]) - middle);

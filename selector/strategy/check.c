@@ -43,6 +43,22 @@ static enum select_status check_topk(const struct select_input *input, struct se
     return SELECT_OK;
 }
 
+/* Objects are counted by rising first ones, the last of which is their number. */
+static enum select_status check_objects(const struct select_input *input, struct select_error *error)
+{
+    if (input->objects == NULL)
+        return SELECT_OK;
+    if (input->object_first == NULL)
+        return select_fail(error, SELECT_BAD_INPUT, "object_first", "an array", "none");
+    for (size_t i = 0; i < input->n; i++) {
+        if (input->object_first[i] > input->object_first[i + 1])
+            return select_fail(error, SELECT_BAD_INPUT, "object_first", "numbers that rise", "a fall at %zu", i);
+    }
+    if (input->object_first[0] != 0)
+        return select_fail(error, SELECT_BAD_INPUT, "object_first", "0 to begin with", "%zu", (size_t)input->object_first[0]);
+    return check_rows(input->objects, (size_t)input->object_first[input->n], input->classes, "objects", error);
+}
+
 static enum select_status check_samples(const struct select_input *input, struct select_error *error)
 {
     if (input->n > UINT32_MAX)
@@ -107,33 +123,26 @@ static enum select_status check_policy(
         const struct select_share *share = &policy->shares[i];
         if (!is_share(share->share))
             return select_fail(error, SELECT_BAD_INPUT, "shares", "0..1", "%g", share->share);
+        if (!is_share(share->maximum) || share->maximum < share->share)
+            return select_fail(error, SELECT_BAD_INPUT, "shares", "a maximum of the minimum..1", "%g", share->maximum);
         if (share->index >= (share->is_class ? input->classes : 64))
             return select_fail(error, SELECT_BAD_INPUT, "shares", "a class or tag that there is", "%u", share->index);
     }
     return check_weights(input, policy, error);
 }
 
-static enum select_status check_columns(
-    const struct select_input *input, const struct select_policy *policy, struct select_error *error)
+enum select_status select_check_needs(const struct select_input *input, unsigned needs, struct select_error *error)
 {
-    switch (policy->strategy) {
-    case SELECT_LEAST_CONFIDENCE:
-    case SELECT_MARGIN:
-    case SELECT_ENTROPY:
-        if (input->probabilities == NULL && input->topk == NULL)
-            return select_fail(error, SELECT_NEEDS_COLUMN, "probabilities", "predictions", "none");
-        break;
-    case SELECT_UTILITY:
-        if (input->utility == NULL)
-            return select_fail(error, SELECT_NEEDS_COLUMN, "utility", "a utility of each sample", "none");
-        break;
-    case SELECT_KCENTER:
-        if (input->embeddings == NULL)
-            return select_fail(error, SELECT_NEEDS_COLUMN, "embeddings", "embeddings", "none");
-        break;
-    default:
-        break;
-    }
+    if ((needs & NEED_PREDICTIONS) && input->probabilities == NULL && input->topk == NULL && input->objects == NULL)
+        return select_fail(error, SELECT_NEEDS_COLUMN, "probabilities", "predictions", "none");
+    if ((needs & NEED_DENSE) && input->probabilities == NULL)
+        return select_fail(error, SELECT_NEEDS_COLUMN, "probabilities", "a probability of each class", "none");
+    if ((needs & NEED_UTILITY) && input->utility == NULL)
+        return select_fail(error, SELECT_NEEDS_COLUMN, "utility", "a utility of each sample", "none");
+    if ((needs & NEED_EMBEDDINGS) && input->embeddings == NULL)
+        return select_fail(error, SELECT_NEEDS_COLUMN, "embeddings", "embeddings", "none");
+    if ((needs & NEED_DRAWS) && input->draws == NULL)
+        return select_fail(error, SELECT_NEEDS_COLUMN, "draws", "draws or a committee's predictions", "none");
     return SELECT_OK;
 }
 
@@ -153,7 +162,9 @@ enum select_status select_check(
         status = check_rows(input->embeddings, input->n, 0, "embeddings", error);
     if (status == SELECT_OK)
         status = check_policy(input, policy, error);
+    for (size_t i = 0; status == SELECT_OK && input->draws != NULL && i < input->draw_count; i++)
+        status = check_rows(&input->draws[i], input->n, input->classes, "draws", error);
     if (status == SELECT_OK)
-        status = check_columns(input, policy, error);
+        status = check_objects(input, error);
     return status;
 }

@@ -16,6 +16,15 @@ enum select_stream {
     STREAM_SCALE
 };
 
+/* Columns that a strategy cannot do without. */
+enum select_need {
+    NEED_PREDICTIONS = 1, /* probabilities, top-k or objects */
+    NEED_DENSE = 2,       /* a probability of each class */
+    NEED_UTILITY = 4,
+    NEED_EMBEDDINGS = 8,
+    NEED_DRAWS = 16,
+};
+
 struct select_job {
     const struct select_input *input;
     const struct select_policy *policy;

@@ -13,14 +13,36 @@ typedef enum select_status run_fn(struct select_job *job);
 static const struct {
     const char *name;
     run_fn *run;
+    unsigned needs;
 } strategies[SELECT_STRATEGIES] = {
-    [SELECT_AUTO] = {"auto", select_run_auto},
-    [SELECT_RANDOM] = {"random", select_run_random},
-    [SELECT_LEAST_CONFIDENCE] = {"least_confidence", select_run_scores},
-    [SELECT_MARGIN] = {"margin", select_run_scores},
-    [SELECT_ENTROPY] = {"entropy", select_run_scores},
-    [SELECT_UTILITY] = {"utility", select_run_scores},
-    [SELECT_KCENTER] = {"kcenter", select_run_kcenter},
+    [SELECT_AUTO] = {"auto", select_run_auto, 0},
+    [SELECT_RANDOM] = {"random", select_run_random, 0},
+    [SELECT_LEAST_CONFIDENCE] = {"least_confidence", select_run_scores, NEED_PREDICTIONS},
+    [SELECT_MARGIN] = {"margin", select_run_scores, NEED_PREDICTIONS},
+    [SELECT_ENTROPY] = {"entropy", select_run_scores, NEED_PREDICTIONS},
+    [SELECT_UTILITY] = {"utility", select_run_scores, NEED_UTILITY},
+    [SELECT_KCENTER] = {"kcenter", select_run_kcenter, NEED_EMBEDDINGS},
+    [SELECT_WEIGHTED_RANDOM] = {"weighted_random", NULL, NEED_UTILITY},
+    [SELECT_BALD] = {"bald", NULL, NEED_DRAWS},
+    [SELECT_VARIATION_RATIO] = {"variation_ratio", NULL, NEED_DRAWS},
+    [SELECT_VOTE_ENTROPY] = {"vote_entropy", NULL, NEED_DRAWS},
+    [SELECT_COMMITTEE_KL] = {"committee_kl", NULL, NEED_DRAWS},
+    [SELECT_GRADIENT_LENGTH] = {"gradient_length", NULL, NEED_PREDICTIONS | NEED_EMBEDDINGS},
+    [SELECT_DENSITY] = {"density", NULL, NEED_EMBEDDINGS},
+    [SELECT_OUTLIER] = {"outlier", NULL, NEED_EMBEDDINGS},
+    [SELECT_POWER_BALD] = {"power_bald", NULL, NEED_DRAWS},
+    [SELECT_KCENTER_ROBUST] = {"kcenter_robust", NULL, NEED_EMBEDDINGS},
+    [SELECT_KMEANS_PLUS_PLUS] = {"kmeans++", NULL, NEED_EMBEDDINGS},
+    [SELECT_BADGE] = {"badge", NULL, NEED_DENSE | NEED_EMBEDDINGS},
+    [SELECT_DPP] = {"dpp", NULL, NEED_EMBEDDINGS},
+    [SELECT_FACILITY_LOCATION] = {"facility_location", NULL, NEED_EMBEDDINGS},
+    [SELECT_GRAPH_CUT] = {"graph_cut", NULL, NEED_EMBEDDINGS},
+    [SELECT_COVERAGE] = {"coverage", NULL, NEED_EMBEDDINGS},
+    [SELECT_TYPICLUST] = {"typiclust", NULL, NEED_EMBEDDINGS},
+    [SELECT_PROBCOVER] = {"probcover", NULL, NEED_EMBEDDINGS},
+    [SELECT_CLUSTER_MARGIN] = {"cluster_margin", NULL, NEED_PREDICTIONS | NEED_EMBEDDINGS},
+    [SELECT_SEARCH] = {"search", NULL, NEED_EMBEDDINGS},
+    [SELECT_GALAXY] = {"galaxy", NULL, NEED_PREDICTIONS},
 };
 
 /* Lists what could be picked: in the pool, no excluded tag, within the budget. */
@@ -86,6 +108,10 @@ enum select_status select_run(const struct select_input *input, const struct sel
 {
     *result = (struct select_result){.stats.temperature = 1};
     enum select_status status = select_check(input, policy, error);
+    if (status == SELECT_OK)
+        status = select_check_needs(input, strategies[policy->strategy].needs, error);
+    if (status == SELECT_OK && strategies[policy->strategy].run == NULL)
+        status = select_fail(error, SELECT_BAD_INPUT, "strategy", "one that is built", "%s", strategies[policy->strategy].name);
     if (status != SELECT_OK)
         return status;
     struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};
@@ -141,6 +167,8 @@ const char *select_arm_name(enum select_arm arm)
         return "control";
     case SELECT_ARM_SHARE:
         return "share";
+    case SELECT_ARM_INCLUDE:
+        return "include";
     }
     return "unknown";
 }

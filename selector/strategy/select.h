@@ -16,14 +16,36 @@
 /* libcurated-select.so shows these functions and nothing else. */
 #pragma GCC visibility push(default)
 
+/* The numbers are kept with batches that were selected: new strategies go at the end. */
 enum select_strategy {
-    SELECT_AUTO,             /* uncertainty coverage per dollar */
+    SELECT_AUTO,             /* uncertainty coverage per dollar, with a control arm and what data allow */
     SELECT_RANDOM,           /* uniform chance, with recorded inclusion probabilities */
     SELECT_LEAST_CONFIDENCE, /* 1 - p(1) */
     SELECT_MARGIN,           /* 1 - (p(1) - p(2)) */
     SELECT_ENTROPY,
-    SELECT_UTILITY, /* the caller's own number */
-    SELECT_KCENTER, /* greedy farthest point (Core-Set), exact */
+    SELECT_UTILITY,           /* the caller's own number */
+    SELECT_KCENTER,           /* greedy farthest point (Core-Set), exact */
+    SELECT_WEIGHTED_RANDOM,   /* chance in proportion to the utility, with exact inclusion probabilities */
+    SELECT_BALD,              /* mutual information of label and model, from draws */
+    SELECT_VARIATION_RATIO,   /* share of draws that disagree with the commonest class */
+    SELECT_VOTE_ENTROPY,      /* entropy of the committee's votes */
+    SELECT_COMMITTEE_KL,      /* mean divergence of a member from the committee's mean */
+    SELECT_GRADIENT_LENGTH,   /* expected gradient length of the last layer */
+    SELECT_DENSITY,           /* information density: uncertainty times similarity to the pool */
+    SELECT_OUTLIER,           /* distance to the k-th nearest neighbour */
+    SELECT_POWER_BALD,        /* batches of BALD by stochastic ranking */
+    SELECT_KCENTER_ROBUST,    /* k-center with the outlying share of the pool left out */
+    SELECT_KMEANS_PLUS_PLUS,  /* D^2 sampling */
+    SELECT_BADGE,             /* D^2 sampling of gradient embeddings, which are never formed */
+    SELECT_DPP,               /* greedy MAP of a determinantal point process */
+    SELECT_FACILITY_LOCATION, /* every sample near a pick */
+    SELECT_GRAPH_CUT,         /* near to the pool, far from each other */
+    SELECT_COVERAGE,          /* uncertainty coverage: the objective of auto alone */
+    SELECT_TYPICLUST,         /* the most typical sample of each cluster */
+    SELECT_PROBCOVER,         /* balls of one radius over the most samples */
+    SELECT_CLUSTER_MARGIN,    /* small margins, round robin over clusters */
+    SELECT_SEARCH,            /* for one rare class: outward from its few known samples */
+    SELECT_GALAXY,            /* class-balanced search along a graph of ranked samples */
     SELECT_STRATEGIES,
 };
 
@@ -41,6 +63,7 @@ enum select_arm {
     SELECT_ARM_POLICY,  /* the strategy's own objective */
     SELECT_ARM_CONTROL, /* pure chance, to compare with */
     SELECT_ARM_SHARE,   /* to fill a minimum share of a class or tag */
+    SELECT_ARM_INCLUDE, /* the policy names it */
 };
 
 /* Columns over n samples; a sample's index is its slot. The arrays are borrowed for the length of the call. */
@@ -54,15 +77,52 @@ struct select_input {
     const uint64_t *tags;                    /* [n] bit t: carries tag t; NULL: no tags */
     const struct kernel_rows *probabilities; /* [n x classes], NULL: none */
     const struct kernel_topk *topk;          /* [n x k], NULL: none; read where probabilities is NULL */
-    const struct kernel_rows *utility;       /* [n x 1], NULL: none */
-    const struct kernel_rows *embeddings;    /* [n x d], NULL: none */
+    bool multi_label;                        /* probabilities are of one yes or no a class, and need not sum to 1 */
+    const struct kernel_rows *draws; /* [draw_count] views [n x classes]: Monte-Carlo draws or a committee; NULL: none */
+    size_t draw_count;
+    const struct kernel_rows *objects;    /* [objects x classes]: what a detector found; NULL: none */
+    const uint64_t *object_first;         /* [n + 1] sample i has objects object_first[i] .. object_first[i + 1] - 1 */
+    const struct kernel_rows *utility;    /* [n x 1], NULL: none */
+    const struct kernel_rows *embeddings; /* [n x d], NULL: none */
 };
 
-/* At least `share` of the batch's money goes to samples of this kind while there are any. */
+/*
+ * Samples of one kind take between these shares of the batch: of its money, or of its count where money has no bound. The
+ * minimum holds while there are any.
+ */
 struct select_share {
     bool is_class;  /* a predicted class, else a tag */
     uint32_t index; /* of the class or tag */
-    double share;   /* 0..1 */
+    double share;   /* at least, 0..1 */
+    double maximum; /* at most, 0..1 and no less than the minimum; 1: no bound */
+};
+
+/* How the scores of a sample's objects, or of its classes where it is multi-label, become the sample's one. */
+enum select_aggregate {
+    SELECT_AGGREGATE_MAX,
+    SELECT_AGGREGATE_MEAN,
+    SELECT_AGGREGATE_SUM,
+};
+
+/* Whether what deserves no money is kept out of the picks. */
+enum select_filter {
+    SELECT_FILTER_DEFAULT, /* on for auto, off for the others, which are what their papers say */
+    SELECT_FILTER_ON,
+    SELECT_FILTER_OFF,
+};
+
+/* What methods leave open. 0 takes the default, which is that of the method's paper where it names one. */
+struct select_parameters {
+    enum select_aggregate aggregate;
+    size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search, galaxy */
+    size_t clusters;       /* typiclust (labelled + picks, at most 500), cluster_margin */
+    size_t margin_pool;    /* cluster_margin: samples of small margin looked at, a multiple of the picks (10) */
+    double radius;         /* coverage, probcover, dpp, facility_location, graph_cut: of the kernel; 0: found from the data */
+    double purity;         /* probcover: share of balls that hold one cluster only (0.95) */
+    double redundancy;     /* graph_cut: weight of the similarity among picks */
+    double outlier_share;  /* kcenter_robust: share of the pool left out as outliers */
+    double power;          /* power_bald: exponent of the score (1); density: of the similarity (1) */
+    uint32_t class_sought; /* search: the rare class */
 };
 
 /* Tells how far a call is (0..1). Answers true to stop it; the call then returns SELECT_CANCELED within 100 ms. */
@@ -82,8 +142,11 @@ struct select_policy {
     const double *tag_weight;   /* [64] likewise for slices */
     const struct select_share *shares;
     size_t share_count;
-    bool keep_duplicates;         /* auto: do not keep near-duplicates out */
-    bool keep_junk;               /* auto: do not keep outliers out */
+    const uint32_t *include; /* [include_count] candidates that are picked first, whatever they are worth */
+    size_t include_count;
+    enum select_filter duplicates; /* near-duplicates of what is picked, labelled or in flight; needs embeddings */
+    enum select_filter junk;       /* samples with hardly a neighbour; needs embeddings */
+    struct select_parameters parameters;
     size_t candidates_max;        /* auto: candidates looked at closely; 0: the default */
     size_t references_max;        /* auto: reference points of the objective; 0: the default */
     unsigned threads;             /* 0: one a processor */

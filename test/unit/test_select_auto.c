@@ -48,8 +48,17 @@ static struct select_result run(struct pool *pool)
         pool->embeddings = column_new(pool->values, N, WIDTH, KERNEL_F32, 128, false);
     if (pool->probabilities == NULL)
         pool->probabilities = column_new(pool->probability, N, CLASSES, KERNEL_F32, 128, false);
-    pool->input = (struct select_input){N, CLASSES, pool->state, pool->label, pool->price, pool->group, pool->tags,
-        &pool->probabilities->rows, NULL, NULL, &pool->embeddings->rows};
+    pool->input = (struct select_input){
+        .n = N,
+        .classes = CLASSES,
+        .state = pool->state,
+        .label = pool->label,
+        .price = pool->price,
+        .group = pool->group,
+        .tags = pool->tags,
+        .probabilities = &pool->probabilities->rows,
+        .embeddings = &pool->embeddings->rows,
+    };
     struct select_result result;
     assert_int_equal(select_run(&pool->input, &pool->policy, &result, NULL), SELECT_OK);
     int64_t cost = 0;
@@ -141,7 +150,7 @@ static void test_duplicates(void **state)
     }
     assert_true(result.stats.duplicates_out >= 285);
     select_result_deinit(&result);
-    pool->policy.keep_duplicates = true;
+    pool->policy.duplicates = SELECT_FILTER_OFF;
     result = run(pool);
     assert_int_equal(result.stats.duplicates_out, 0);
     assert_true(result.count > 850);
@@ -165,7 +174,7 @@ static void test_junk(void **state)
         assert_true(result.picks[i].slot >= 30);
     assert_true(result.stats.junk_out >= 30 && result.stats.junk_out < 90);
     select_result_deinit(&result);
-    pool->policy.keep_junk = true;
+    pool->policy.junk = SELECT_FILTER_OFF;
     pool->policy.count = SIZE_MAX;
     result = run(pool);
     assert_int_equal(result.stats.junk_out, 0);
@@ -223,7 +232,7 @@ static void test_prices(void **state)
     for (size_t i = 0; i < N; i++)
         pool->price[i] = i < 2 ? 1 : 1000000;
     pool->policy.budget = 1000000;
-    pool->policy.keep_junk = true;
+    pool->policy.junk = SELECT_FILTER_OFF;
     for (size_t j = 0; j < 2 * WIDTH; j++)
         pool->values[j] = 100;
     column_free(pool->embeddings);
@@ -397,7 +406,7 @@ static void test_all_equal(void **state)
     assert_int_equal(result.count, 1);
     assert_int_equal(result.stats.duplicates_out, N - 1);
     select_result_deinit(&result);
-    pool->policy.keep_duplicates = true;
+    pool->policy.duplicates = SELECT_FILTER_OFF;
     result = run(pool);
     assert_int_equal(result.count, 50);
     select_result_deinit(&result);

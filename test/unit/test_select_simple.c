@@ -32,8 +32,18 @@ static struct pool *pool_new(uint64_t seed)
     pool->probabilities = column_new(probabilities, N, CLASSES, KERNEL_F32, 64, false);
     pool->utility = column_new(utility, N, 1, KERNEL_F32, 64, false);
     pool->embeddings = column_clusters(seed, N, 12, 6, 0.4);
-    pool->input = (struct select_input){N, CLASSES, pool->state, pool->label, pool->price, pool->group, pool->tags,
-        &pool->probabilities->rows, NULL, &pool->utility->rows, &pool->embeddings->rows};
+    pool->input = (struct select_input){
+        .n = N,
+        .classes = CLASSES,
+        .state = pool->state,
+        .label = pool->label,
+        .price = pool->price,
+        .group = pool->group,
+        .tags = pool->tags,
+        .probabilities = &pool->probabilities->rows,
+        .utility = &pool->utility->rows,
+        .embeddings = &pool->embeddings->rows,
+    };
     free(probabilities);
     return pool;
 }
@@ -253,7 +263,7 @@ static void test_constraints(void **state)
     (void)state;
     struct pool *pool = pool_new(5);
     for (size_t s = 0; s < sizeof all / sizeof *all; s++) {
-        struct select_share shares[] = {{true, 2, 0.3}, {false, 4, 0.4}};
+        struct select_share shares[] = {{true, 2, 0.3, 1}, {false, 4, 0.4, 1}};
         struct select_policy policy = policy_of(all[s], 5000000, 90);
         policy.group_max = 1;
         policy.tags_excluded = 1;
@@ -286,7 +296,7 @@ static void test_edges(void **state)
     struct pool *pool = pool_new(6);
     for (size_t s = 0; s < sizeof all / sizeof *all; s++) {
         struct select_policy policy = policy_of(all[s], INT64_MAX, SIZE_MAX);
-        policy.keep_duplicates = policy.keep_junk = true;
+        policy.duplicates = policy.junk = SELECT_FILTER_OFF;
         struct select_result result = run(pool, &policy);
         check_result(pool, &policy, &result);
         assert_int_equal(result.count, N);
