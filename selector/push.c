@@ -1,6 +1,7 @@
 #include "selector/push.h"
 
 #include "selector/half.h"
+#include "selector/kernel/finite.h"
 #include "store/model.h"
 #include "store/sample.h"
 
@@ -30,37 +31,10 @@ static float element(const struct array *array, size_t i)
 /* --- checks over whole arrays
  * -------------------------------------------------------------------------------------------------- */
 
-/* All exponents below the one of infinity and NaN. Integer arithmetic over blocks, so that compilers vectorise it. */
-static bool all_finite(const struct array *array)
-{
-    enum { BLOCK = 4096 };
-    const size_t size = array_dtype_size(array->dtype);
-    const size_t count = array->bytes / size;
-    for (size_t first = 0; first < count; first += BLOCK) {
-        const size_t end = count - first < BLOCK ? count : first + BLOCK;
-        uint32_t bad = 0;
-        if (array->dtype == ARRAY_F4) {
-            for (size_t i = first; i < end; i++) {
-                uint32_t bits;
-                memcpy(&bits, array->data + i * sizeof bits, sizeof bits);
-                bad |= (bits & 0x7f800000) == 0x7f800000;
-            }
-        } else {
-            for (size_t i = first; i < end; i++) {
-                uint16_t bits;
-                memcpy(&bits, array->data + i * sizeof bits, sizeof bits);
-                bad |= (bits & 0x7c00) == 0x7c00;
-            }
-        }
-        if (bad)
-            return false;
-    }
-    return true;
-}
-
 static bool check_finite(struct request *request, const char *field, const struct array *array)
 {
-    if (all_finite(array))
+    const enum kernel_dtype dtype = array->dtype == ARRAY_F4 ? KERNEL_F32 : KERNEL_F16;
+    if (kernel_finite(array->data, dtype, array->bytes / array_dtype_size(array->dtype)))
         return true;
     size_t at = 0;
     while (isfinite(element(array, at)))

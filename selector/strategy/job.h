@@ -30,8 +30,9 @@ struct select_job {
     const struct select_policy *policy;
     struct select_error *error; /* NULL: not wanted */
     struct kernel_team *team;
-    kernel_stop_fn *stop; /* asks the policy's progress function */
-    uint32_t *candidates; /* [candidate_count] slots that could be picked, rising */
+    kernel_stop_fn *stop;  /* asks the policy's progress function */
+    int64_t progress_time; /* when it was asked last, monotonic nanoseconds */
+    uint32_t *candidates;  /* [candidate_count] slots that could be picked, rising */
     size_t candidate_count;
     int64_t least_cost; /* of a candidate, overlap included */
     /* Of every sample; absent predictions: 0, 0, -1. NULL where the strategy reads no predictions or there are none. */

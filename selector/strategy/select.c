@@ -1,12 +1,14 @@
 #include "selector/strategy/select.h"
 
 #include "selector/kernel/cpu.h"
+#include "selector/kernel/finite.h"
 #include "selector/strategy/check.h"
 #include "selector/strategy/groups.h"
 #include "selector/strategy/job.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef enum select_status run_fn(struct select_job *job);
 
@@ -90,11 +92,18 @@ static void job_deinit(struct select_job *job)
     free(job->class_weight);
 }
 
-/* How far: picks made of picks wanted, where that is known. */
+/* How far: picks made of picks wanted, where that is known. The time is read in place of troubling the caller at each tile. */
 static bool stop(void *context)
 {
-    const struct select_job *job = context;
+    enum { INTERVAL_NS = 20 * 1000 * 1000, SECOND_NS = 1000 * 1000 * 1000 };
+    struct select_job *job = context;
     const struct select_policy *policy = job->policy;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    int64_t now = (int64_t)time.tv_sec * SECOND_NS + time.tv_nsec;
+    if (now - job->progress_time < INTERVAL_NS)
+        return false;
+    job->progress_time = now;
     double done = 0;
     if (policy->budget > 0 && policy->budget != INT64_MAX)
         done = (double)job->result->cost / (double)policy->budget;
@@ -171,6 +180,19 @@ const char *select_arm_name(enum select_arm arm)
         return "include";
     }
     return "unknown";
+}
+
+unsigned select_version(void)
+{
+    return SELECT_VERSION;
+}
+
+enum select_status select_rows_check(const struct kernel_rows *rows, unsigned threads, size_t *row)
+{
+    struct kernel_team *team = kernel_team_new(threads, NULL, NULL);
+    enum kernel_status status = team != NULL ? kernel_finite_rows(team, rows, row) : KERNEL_NO_MEMORY;
+    kernel_team_free(&team);
+    return select_status_of(status);
 }
 
 const char *select_kernels_name(void)

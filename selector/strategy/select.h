@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Raised whenever a struct or an enum of this header changes. */
+#define SELECT_VERSION 1
+
 /* libcurated-select.so shows these functions and nothing else. */
 #pragma GCC visibility push(default)
 
@@ -66,7 +69,10 @@ enum select_arm {
     SELECT_ARM_INCLUDE, /* the policy names it */
 };
 
-/* Columns over n samples; a sample's index is its slot. The arrays are borrowed for the length of the call. */
+/*
+ * Columns over n samples; a sample's index is its slot. The arrays are borrowed for the length of the call. Their numbers are
+ * finite: whoever made them has checked that, as select_rows_check does.
+ */
 struct select_input {
     size_t n;
     size_t classes;                          /* 0 where the project has no classes */
@@ -125,7 +131,10 @@ struct select_parameters {
     uint32_t class_sought; /* search: the rare class */
 };
 
-/* Tells how far a call is (0..1). Answers true to stop it; the call then returns SELECT_CANCELED within 100 ms. */
+/*
+ * Tells how far a call is (0..1), by the thread that made it, each 20 ms or so. Answers true to stop it; the call then returns
+ * SELECT_CANCELED within 100 ms.
+ */
 typedef bool select_progress_fn(void *context, double done);
 
 struct select_policy {
@@ -210,6 +219,9 @@ enum select_status select_run(const struct select_input *input, const struct sel
 /* Frees what select_run allocated. A zeroed result is fine. */
 void select_result_deinit(struct select_result *result);
 
+/* Output: the first row that has an element which is infinite or no number, rows->count where there is none. */
+enum select_status select_rows_check(const struct kernel_rows *rows, unsigned threads, size_t *row);
+
 /* A policy with every default filled in: SELECT_AUTO, no bounds, overlap 1, control share 5 %. */
 struct select_policy select_policy_default(void);
 
@@ -218,6 +230,9 @@ struct select_policy select_policy_default(void);
 const char *select_strategy_name(enum select_strategy strategy);
 bool select_strategy_parse(const char *name, size_t length, enum select_strategy *strategy);
 const char *select_arm_name(enum select_arm arm);
+
+/* SELECT_VERSION of the library that is loaded. */
+unsigned select_version(void);
 
 /* One line for the log: the processor's features used and the BLIS kernels in use, e.g. "skx" or "zen3". Static. */
 const char *select_kernels_name(void);

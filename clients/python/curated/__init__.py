@@ -1,6 +1,7 @@
 """Client of curated, the daemon that decides which samples to pay to have labelled next."""
 
 from .client import Client
+from .engine import SelectionCanceled, SelectResult, select, strategies
 from .errors import (
     BadRequest,
     BudgetExhausted,
@@ -39,10 +40,14 @@ __all__ = [
     "LocalDaemon",
     "NotFound",
     "ReadOnly",
+    "SelectResult",
     "Selection",
+    "SelectionCanceled",
     "StaleModel",
     "StorageFull",
     "Timeout",
     "TooLarge",
     "WorkItem",
+    "select",
+    "strategies",
 ]
