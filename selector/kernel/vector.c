@@ -47,6 +47,24 @@ void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t
     }
 }
 
+void kernel_gather_centered(
+    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin, float *to, float *norm2)
+{
+    size_t width = rows->width;
+    kernel_gather(rows, slots, count, NULL, to);
+    for (size_t j = 0; j < width; j++) {
+        double sum = 0;
+        for (size_t i = 0; i < count; i++)
+            sum += (double)to[i * width + j];
+        origin[j] = count > 0 ? (float)(sum / (double)count) : 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < width; j++)
+            to[i * width + j] -= origin[j];
+        norm2[i] = kernel_norm2(to + i * width, width);
+    }
+}
+
 /* Sums (a - b)^2, or a^2 where b is NULL, in four running sums of eight lanes. */
 KERNEL_INLINE float squares(const float *a, const float *b, size_t width)
 {

@@ -29,6 +29,13 @@ void kernel_widen(const void *from, enum kernel_dtype dtype, size_t width, float
  */
 void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t count, const float *origin, float *to);
 
+/*
+ * As kernel_gather, but less the mean of the rows, so that their distances keep their digits. Outputs: origin [width], the
+ * mean; to [count x width]; norm2 [count], the squared lengths of what is left.
+ */
+void kernel_gather_centered(
+    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin, float *to, float *norm2);
+
 /* Sum of squares. */
 float kernel_norm2(const float *a, size_t width);
 

@@ -6,14 +6,12 @@
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
+#include "selector/strategy/filter.h"
 #include "selector/strategy/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A near-duplicate is nearer than this share of the usual squared distance between neighbours. */
-static const double duplicate_share = 0.1;
 
 /* --- coverage ----------------------------------------------------------------------------------------------------------- */
 
@@ -76,7 +74,8 @@ static enum select_status near_init(struct cover_source *self, const struct sele
 {
     if (self->job->policy->duplicates == SELECT_FILTER_OFF)
         return SELECT_OK;
-    self->near = select_near_new(self->job->input->embeddings, points->origin, duplicate_share * (double)points->spacing);
+    self->near =
+        select_near_new(self->job->input->embeddings, points->origin, FILTER_DUPLICATE_SHARE * (double)points->spacing);
     if (self->near == NULL)
         return SELECT_NO_MEMORY;
     return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
@@ -88,7 +87,7 @@ static enum select_status begin(struct cover_source *self, const struct select_a
     float *nearest = malloc((self->count + 1) * sizeof *nearest);
     if (nearest == NULL)
         return SELECT_NO_MEMORY;
-    enum select_status status = select_status_of(kernel_coverage_begin(self->coverage, JUNK_NEIGHBOR, nearest));
+    enum select_status status = select_status_of(kernel_coverage_begin(self->coverage, FILTER_NEIGHBOR, nearest));
     for (size_t i = 0; status == SELECT_OK && i < self->count; i++) {
         self->out[i] = isfinite(nearest[i]) && nearest[i] > points->isolation;
         self->job->result->stats.junk_out += self->out[i];
@@ -105,7 +104,7 @@ static bool best_single(struct cover_source *self, double gain, uint32_t *best)
     for (uint32_t i = 0; i < self->count; i++) {
         int64_t cost;
         uint32_t slot = self->slots[i];
-        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_group_fits(self->job, slot))
+        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_fits(self->job, slot))
             continue;
         if (!select_job_cost(self->job, slot, &cost) || cost > select_job_money_left(self->job))
             continue;

@@ -30,11 +30,9 @@ struct select_auto_points {
     uint32_t *known; /* [known_count] labelled and in flight samples with an embedding */
     size_t known_count;
     float scale;     /* s2 */
-    float spacing;   /* median squared distance of a reference point to its JUNK_NEIGHBOR-th other */
-    float isolation; /* squared distance to the JUNK_NEIGHBOR-th nearest beyond which a sample is an outlier */
+    float spacing;   /* median squared distance of a reference point to its FILTER_NEIGHBOR-th other */
+    float isolation; /* squared distance to the FILTER_NEIGHBOR-th nearest beyond which a sample is an outlier */
 };
-
-enum { JUNK_NEIGHBOR = 2 };
 
 enum select_status select_auto_points_init(struct select_auto_points *points, const struct select_job *job);
 void select_auto_points_deinit(struct select_auto_points *points);

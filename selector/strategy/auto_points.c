@@ -99,24 +99,9 @@ static enum select_status load_references(struct select_auto_points *points, con
     points->values = malloc((count * width + 1) * sizeof(float));
     points->norm2 = malloc((count + 1) * sizeof(float));
     points->origin = malloc(width * sizeof(float));
-    double *sum = calloc(width, sizeof *sum);
-    if (points->values == NULL || points->norm2 == NULL || points->origin == NULL || sum == NULL) {
-        free(sum);
+    if (points->values == NULL || points->norm2 == NULL || points->origin == NULL)
         return SELECT_NO_MEMORY;
-    }
-    kernel_gather(rows, points->slots, count, NULL, points->values);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < width; j++)
-            sum[j] += (double)points->values[i * width + j];
-    }
-    for (size_t j = 0; j < width; j++)
-        points->origin[j] = (float)(sum[j] / (double)count);
-    free(sum);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < width; j++)
-            points->values[i * width + j] -= points->origin[j];
-        points->norm2[i] = kernel_norm2(points->values + i * width, width);
-    }
+    kernel_gather_centered(rows, points->slots, count, points->origin, points->values, points->norm2);
     points->points = (struct kernel_points){points->values, points->norm2, count, width};
     return SELECT_OK;
 }
@@ -198,13 +183,11 @@ static enum select_status set_scale(struct select_auto_points *points, const str
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
 
-/* Labelled, in flight, and picked so far by the control arm. */
+/* Labelled, in flight, and picked so far: included, or by the control arm. */
 static void list_known(struct select_auto_points *points, const struct select_job *job)
 {
     for (uint32_t i = 0; i < job->input->n; i++) {
-        uint8_t state = job->input->state[i];
-        bool known = state == SELECT_LABELED || state == SELECT_IN_FLIGHT || job->picked[i];
-        if (known && embedded(job, i))
+        if (select_job_known(job, i) && embedded(job, i))
             points->known[points->known_count++] = i;
     }
 }

@@ -3,6 +3,7 @@
  */
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
+#include "selector/strategy/filter.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,43 +11,31 @@
 
 enum { VOTES_MIN = 1 };
 
-static const double isolation_deviations = 2.5;
 static const float wide = 4;
 
-/*
- * A point whose second neighbour is much farther than is usual is an outlier: beyond the median by some deviations of the
- * logarithm, the deviation taken from the median of deviations, which outliers do not move.
- */
 enum select_status select_auto_isolate(struct select_auto_points *points, const struct select_job *job)
 {
     size_t count = points->points.count;
     float *distances = malloc((count + 1) * sizeof *distances);
-    float *sorted = malloc((count + 1) * sizeof *sorted);
+    float *scratch = malloc((count + 1) * sizeof *scratch);
     enum select_status status = SELECT_NO_MEMORY;
-    if (distances == NULL || sorted == NULL)
+    if (distances == NULL || scratch == NULL)
         goto done;
     struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
     status =
-        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, JUNK_NEIGHBOR, distances));
+        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, FILTER_NEIGHBOR, distances));
     if (status != SELECT_OK)
         goto done;
-    memcpy(sorted, distances, count * sizeof *sorted);
-    points->spacing = select_auto_median(sorted, count);
-    double middle = log((double)points->spacing);
-    points->isolation = HUGE_VALF;
-    if (!isfinite(middle) || job->policy->junk == SELECT_FILTER_OFF)
-        goto done;
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = (float)fabs(log((double)distances[i]) - middle);
-    double deviation = 1.4826 * (double)select_auto_median(sorted, count);
-    points->isolation = (float)exp(middle + isolation_deviations * fmax(deviation, 0.05));
+    select_filter_bounds(distances, count, scratch, &points->spacing, &points->isolation);
+    if (job->policy->junk == SELECT_FILTER_OFF)
+        points->isolation = HUGE_VALF;
     for (size_t i = 0; i < count; i++) {
         if (distances[i] > points->isolation)
             points->weight[i] = 0;
     }
 done:
     free(distances);
-    free(sorted);
+    free(scratch);
     return status;
 }
 

@@ -117,6 +117,11 @@ static enum select_status check_policy(
         return select_fail(error, SELECT_BAD_INPUT, "control_share", "0..1", "%g", policy->control_share);
     if (policy->group_max > 0 && input->n > 0 && input->group == NULL)
         return select_fail(error, SELECT_NEEDS_COLUMN, "group", "groups, for group_max", "none");
+    if (policy->include_count > 0 && policy->include == NULL)
+        return select_fail(error, SELECT_BAD_INPUT, "include", "an array", "none");
+    bool filtered = policy->duplicates == SELECT_FILTER_ON || policy->junk == SELECT_FILTER_ON;
+    if (filtered && policy->strategy != SELECT_AUTO && input->embeddings == NULL)
+        return select_fail(error, SELECT_NEEDS_COLUMN, "embeddings", "embeddings, to keep duplicates or junk out", "none");
     if (policy->share_count > 0 && policy->shares == NULL)
         return select_fail(error, SELECT_BAD_INPUT, "shares", "an array", "none");
     for (size_t i = 0; i < policy->share_count; i++) {

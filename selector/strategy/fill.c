@@ -1,7 +1,9 @@
 /*
- * fill.c - from a source of candidates to picks: minimum shares, then merit, then spares, under money, count and groups.
+ * fill.c - from a source of candidates to picks: minimum shares, then merit, then spares, under money, count, groups, maximum
+ * shares and filters.
  */
-#include "selector/strategy/job.h"
+#include "selector/strategy/filter.h"
+#include "selector/strategy/quota.h"
 
 /* One stretch of picking. */
 struct phase {
@@ -9,16 +11,7 @@ struct phase {
     const struct select_share *share; /* only samples of this kind; NULL: any */
     bool spares;
     bool in_turn;
-    int64_t kind_cost; /* of all picks of the share's kind */
-    size_t kind_count;
 };
-
-static bool is_of(const struct select_job *job, const struct select_share *share, uint32_t slot)
-{
-    if (share->is_class)
-        return job->predicted != NULL && job->predicted[slot] == (int32_t)share->index;
-    return job->input->tags != NULL && (job->input->tags[slot] >> share->index & 1);
-}
 
 static bool money_fits(const struct phase *phase, uint32_t slot)
 {
@@ -30,25 +23,12 @@ static bool money_fits(const struct phase *phase, uint32_t slot)
 static bool accept(void *context, uint32_t slot)
 {
     const struct phase *phase = context;
-    return !phase->job->picked[slot] && (phase->share == NULL || is_of(phase->job, phase->share, slot)) &&
-           select_job_group_fits(phase->job, slot) && (phase->in_turn || money_fits(phase, slot));
-}
-
-/* Counts the picks of the phase's kind that other phases made. */
-static void count_kind(struct phase *phase)
-{
     const struct select_job *job = phase->job;
-    for (size_t i = 0; i < job->result->count; i++) {
-        int64_t cost = 0;
-        if (!is_of(job, phase->share, job->result->picks[i].slot))
-            continue;
-        select_job_cost(job, job->result->picks[i].slot, &cost);
-        phase->kind_cost += cost;
-        phase->kind_count++;
-    }
+    return !job->picked[slot] && !job->refused[slot] && (phase->share == NULL || select_quota_is_of(job, phase->share, slot)) &&
+           select_job_fits(job, slot) && (phase->in_turn || money_fits(phase, slot));
 }
 
-/* Whether the phase has what it is for. The share is of the money, or of the count where money has no bound. */
+/* Whether the phase has what it is for. */
 static bool satisfied(const struct phase *phase)
 {
     const struct select_job *job = phase->job;
@@ -57,18 +37,12 @@ static bool satisfied(const struct phase *phase)
         return job->result->spare_count >= policy->spares;
     if (job->result->count >= policy->count || select_job_money_left(job) < job->least_cost)
         return true;
-    if (phase->share == NULL)
-        return false;
-    if (policy->budget != INT64_MAX)
-        return (double)phase->kind_cost >= phase->share->share * (double)policy->budget;
-    return policy->count == SIZE_MAX || (double)phase->kind_count >= phase->share->share * (double)policy->count;
+    return phase->share != NULL && select_quota_met(job, (size_t)(phase->share - policy->shares));
 }
 
 static enum select_status run_phase(struct phase *phase, struct select_source *source)
 {
     struct select_job *job = phase->job;
-    if (phase->share != NULL)
-        count_kind(phase);
     if (satisfied(phase))
         return SELECT_OK;
     source->rewind(source->self, accept, phase);
@@ -82,11 +56,12 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
             return select_status_of(status);
         if (kernel_team_stopped(job->team))
             return SELECT_CANCELED;
-        int64_t before = job->result->cost;
+        if (select_filter_refuses(job->filter, slot, &job->result->stats)) {
+            job->refused[slot] = 1;
+            continue;
+        }
         if (!select_job_add(job, slot, &worth, phase->spares))
             return SELECT_NO_MEMORY;
-        phase->kind_cost += job->result->cost - before;
-        phase->kind_count++;
         status = source->take(source->self, slot);
         if (status != KERNEL_OK)
             return select_status_of(status);

@@ -1,6 +1,8 @@
 #include "selector/strategy/job.h"
 
+#include "selector/strategy/filter.h"
 #include "selector/strategy/groups.h"
+#include "selector/strategy/quota.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,11 +13,12 @@ bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
     return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
 }
 
-bool select_job_group_fits(const struct select_job *job, uint32_t slot)
+bool select_job_fits(const struct select_job *job, uint32_t slot)
 {
-    if (job->groups == NULL || job->input->group[slot] == 0)
-        return true;
-    return select_groups_count(job->groups, job->input->group[slot]) < job->policy->group_max;
+    if (job->groups != NULL && job->input->group[slot] != 0 &&
+        select_groups_count(job->groups, job->input->group[slot]) >= job->policy->group_max)
+        return false;
+    return select_quota_fits(job, slot);
 }
 
 int64_t select_job_money_left(const struct select_job *job)
@@ -45,16 +48,14 @@ bool select_job_add(struct select_job *job, uint32_t slot, const struct select_w
     result->picks[result->count + result->spare_count] = (struct select_pick){
         .slot = slot,
         .arm = worth->arm,
-        .predicted = job->predicted != NULL ? job->predicted[slot] : -1,
         .price = job->input->price[slot],
         .probability = worth->probability,
-        .uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[slot] : 0,
-        .class_weight = select_job_class_weight(job, slot),
-        .slice_weight = select_job_slice_weight(job, slot),
         .gain = worth->gain,
         .utility = worth->utility,
     };
     job->picked[slot] = 1;
+    if (!select_filter_add(job->filter, slot))
+        return false;
     if (job->groups != NULL && job->input->group[slot] != 0)
         select_groups_add(job->groups, job->input->group[slot]);
     if (spare) {
@@ -65,7 +66,19 @@ bool select_job_add(struct select_job *job, uint32_t slot, const struct select_w
     select_job_cost(job, slot, &cost); /* a candidate's cost does not overflow, and fits what is left */
     result->cost += cost;
     result->count++;
+    select_quota_add(job, slot);
     return true;
+}
+
+void select_job_explain(struct select_job *job)
+{
+    for (size_t i = 0; i < job->result->count + job->result->spare_count; i++) {
+        struct select_pick *pick = &job->result->picks[i];
+        pick->predicted = job->predicted != NULL ? job->predicted[pick->slot] : -1;
+        pick->uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[pick->slot] : 0;
+        pick->class_weight = select_job_class_weight(job, pick->slot);
+        pick->slice_weight = select_job_slice_weight(job, pick->slot);
+    }
 }
 
 void select_job_undo(struct select_job *job, size_t count)
@@ -77,8 +90,11 @@ void select_job_undo(struct select_job *job, size_t count)
         job->picked[slot] = 0;
         if (job->groups != NULL && job->input->group[slot] != 0)
             select_groups_remove(job->groups, job->input->group[slot]);
+        if (i >= result->count)
+            continue;
         select_job_cost(job, slot, &cost);
-        result->cost -= i < result->count ? cost : 0;
+        result->cost -= cost;
+        select_quota_remove(job, slot);
     }
     result->count = count;
     result->spare_count = 0;

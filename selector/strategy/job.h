@@ -30,9 +30,8 @@ struct select_job {
     const struct select_policy *policy;
     struct select_error *error; /* NULL: not wanted */
     struct kernel_team *team;
-    kernel_stop_fn *stop;  /* asks the policy's progress function */
-    int64_t progress_time; /* when it was asked last, monotonic nanoseconds */
-    uint32_t *candidates;  /* [candidate_count] slots that could be picked, rising */
+    kernel_stop_fn *stop; /* asks the policy's progress function */
+    uint32_t *candidates; /* [candidate_count] slots that could be picked, rising */
     size_t candidate_count;
     int64_t least_cost; /* of a candidate, overlap included */
     /* Of every sample; absent predictions: 0, 0, -1. NULL where the strategy reads no predictions or there are none. */
@@ -43,7 +42,10 @@ struct select_job {
     float *uncertainty;           /* [n] calibrated, 0..1; NULL: not computed */
     double *class_weight;         /* [classes] by labels received and by the policy; NULL: all 1 */
     uint8_t *picked;              /* [n] */
+    uint8_t *refused;             /* [n] kept out by the filter */
     struct select_groups *groups; /* picks of each group; NULL: no bound on them */
+    struct select_quota *quotas;  /* [policy->share_count] */
+    struct select_filter *filter; /* NULL: nothing is kept out */
     struct select_result *result;
     size_t pick_room;
 };
@@ -51,8 +53,15 @@ struct select_job {
 /* price x overlap of one sample; false: it overflows, the sample cannot be paid for. */
 bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost);
 
-/* Whether the group rule lets `slot` in. */
-bool select_job_group_fits(const struct select_job *job, uint32_t slot);
+/* Whether the group rule and the maximum shares let `slot` in. */
+bool select_job_fits(const struct select_job *job, uint32_t slot);
+
+/* Labelled, in flight, or picked already: what a strategy starts from. */
+static inline bool select_job_known(const struct select_job *job, uint32_t slot)
+{
+    uint8_t state = job->input->state[slot];
+    return state == SELECT_LABELED || state == SELECT_IN_FLIGHT || job->picked[slot];
+}
 
 /* Money left for picks. */
 int64_t select_job_money_left(const struct select_job *job);
@@ -68,7 +77,10 @@ struct select_worth {
 /* Appends a pick, or a spare once `spare` is true. False without memory. */
 bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare);
 
-/* Takes back every pick after the first `count`, and all spares. */
+/* Fills in the terms of picks that are known once all columns are read. */
+void select_job_explain(struct select_job *job);
+
+/* Takes back every pick after the first `count`, and all spares; not for a job with a filter. */
 void select_job_undo(struct select_job *job, size_t count);
 
 /* Weight of a sample's tags by the policy: the product of theirs, kept within 1/16 and 16. */

@@ -69,8 +69,7 @@ static enum kernel_status add_known(const struct select_job *job, struct kernel_
 {
     enum kernel_status status = KERNEL_OK;
     for (size_t i = 0; i < job->input->n && status == KERNEL_OK; i++) {
-        uint8_t state = job->input->state[i];
-        if ((state == SELECT_LABELED || state == SELECT_IN_FLIGHT) && kernel_row(job->input->embeddings, i) != NULL)
+        if (select_job_known(job, (uint32_t)i) && kernel_row(job->input->embeddings, i) != NULL)
             status = kernel_kcenter_add(kcenter, (uint32_t)i);
     }
     return status;

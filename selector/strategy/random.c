@@ -177,7 +177,7 @@ enum select_status select_control(struct select_job *job)
     for (size_t i = 0; i < job->candidate_count && (double)job->result->count < whole; i++) {
         uint32_t slot = job->candidates[order[i]];
         int64_t cost = 0;
-        if (!select_job_group_fits(job, slot))
+        if (!select_job_fits(job, slot))
             continue;
         if (!select_job_cost(job, slot, &cost) || cost > select_job_money_left(job) || job->result->count >= policy->count)
             break;

@@ -19,10 +19,11 @@ enum select_status select_job_scores(struct select_job *job, double temperature,
         job->first = malloc((input->n + 1) * sizeof *job->first);
         job->second = malloc((input->n + 1) * sizeof *job->second);
         job->predicted = malloc((input->n + 1) * sizeof *job->predicted);
-        job->entropy = entropy ? malloc((input->n + 1) * sizeof *job->entropy) : NULL;
-        if (job->first == NULL || job->second == NULL || job->predicted == NULL || (entropy && job->entropy == NULL))
-            return SELECT_NO_MEMORY;
     }
+    if (job->entropy == NULL && entropy)
+        job->entropy = malloc((input->n + 1) * sizeof *job->entropy);
+    if (job->first == NULL || job->second == NULL || job->predicted == NULL || (entropy && job->entropy == NULL))
+        return SELECT_NO_MEMORY;
     struct kernel_scores out = {
         .first = job->first, .second = job->second, .predicted = job->predicted, .entropy = entropy ? job->entropy : NULL};
     enum kernel_status status = input->probabilities != NULL

@@ -3,12 +3,12 @@
 #include "selector/kernel/cpu.h"
 #include "selector/kernel/finite.h"
 #include "selector/strategy/check.h"
+#include "selector/strategy/filter.h"
 #include "selector/strategy/groups.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/quota.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef enum select_status run_fn(struct select_job *job);
 
@@ -69,13 +69,57 @@ static enum select_status job_init(struct select_job *job)
     const struct select_policy *policy = job->policy;
     job->candidates = malloc((job->input->n + 1) * sizeof *job->candidates);
     job->picked = calloc(job->input->n + 1, sizeof *job->picked);
+    job->refused = calloc(job->input->n + 1, sizeof *job->refused);
+    job->quotas = calloc(policy->share_count + 1, sizeof *job->quotas);
     job->team = kernel_team_new(policy->threads, policy->progress != NULL ? job->stop : NULL, job);
     if (policy->group_max > 0)
         job->groups = select_groups_new(job->input->n);
-    if (job->candidates == NULL || job->picked == NULL || job->team == NULL || (policy->group_max > 0 && job->groups == NULL))
+    if (job->candidates == NULL || job->picked == NULL || job->refused == NULL || job->quotas == NULL || job->team == NULL ||
+        (policy->group_max > 0 && job->groups == NULL))
         return SELECT_NO_MEMORY;
     list_candidates(job);
     return SELECT_OK;
+}
+
+/* The picks that the policy names. The rules for groups and shares do not hold for them, money and count do. */
+static enum select_status include(struct select_job *job)
+{
+    const struct select_policy *policy = job->policy;
+    for (size_t i = 0; i < policy->include_count; i++) {
+        uint32_t slot = policy->include[i];
+        int64_t cost;
+        if (slot >= job->input->n || job->input->state[slot] != SELECT_CANDIDATE || job->picked[slot])
+            return select_fail(job->error, SELECT_BAD_INPUT, "include", "candidates, each once", "%u", slot);
+        if (!select_job_cost(job, slot, &cost) || cost > select_job_money_left(job))
+            return select_fail(job->error, SELECT_BAD_INPUT, "include", "what the budget reaches", "%zu of %zu are paid for", i,
+                policy->include_count);
+        if (job->result->count >= policy->count)
+            return select_fail(job->error, SELECT_BAD_INPUT, "include", "no more than count", "%zu", policy->include_count);
+        if (!select_job_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_INCLUDE}, false))
+            return SELECT_NO_MEMORY;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        if (!job->picked[job->candidates[i]])
+            job->candidates[kept++] = job->candidates[i];
+    }
+    job->candidate_count = kept;
+    return SELECT_OK;
+}
+
+/* What comes before the strategy: predicted classes where shares are of classes, included picks, the filter. */
+static enum select_status prepare(struct select_job *job)
+{
+    bool by_class = false;
+    for (size_t i = 0; i < job->policy->share_count; i++)
+        by_class = by_class || job->policy->shares[i].is_class;
+    enum select_status status = by_class ? select_job_scores(job, 1, false) : SELECT_OK;
+    if (status == SELECT_OK)
+        status = include(job);
+    /* auto knows better radii, from the points that its objective is made of. */
+    if (status == SELECT_OK && job->policy->strategy != SELECT_AUTO)
+        status = select_filter_new(job, &job->filter);
+    return status;
 }
 
 static void job_deinit(struct select_job *job)
@@ -84,6 +128,9 @@ static void job_deinit(struct select_job *job)
     select_groups_free(&job->groups);
     free(job->candidates);
     free(job->picked);
+    free(job->refused);
+    free(job->quotas);
+    select_filter_free(&job->filter);
     free(job->first);
     free(job->second);
     free(job->predicted);
@@ -92,18 +139,11 @@ static void job_deinit(struct select_job *job)
     free(job->class_weight);
 }
 
-/* How far: picks made of picks wanted, where that is known. The time is read in place of troubling the caller at each tile. */
+/* How far: picks made of picks wanted, where that is known. */
 static bool stop(void *context)
 {
-    enum { INTERVAL_NS = 20 * 1000 * 1000, SECOND_NS = 1000 * 1000 * 1000 };
-    struct select_job *job = context;
+    const struct select_job *job = context;
     const struct select_policy *policy = job->policy;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    int64_t now = (int64_t)time.tv_sec * SECOND_NS + time.tv_nsec;
-    if (now - job->progress_time < INTERVAL_NS)
-        return false;
-    job->progress_time = now;
     double done = 0;
     if (policy->budget > 0 && policy->budget != INT64_MAX)
         done = (double)job->result->cost / (double)policy->budget;
@@ -125,9 +165,13 @@ enum select_status select_run(const struct select_input *input, const struct sel
         return status;
     struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};
     status = job_init(&job);
+    if (status == SELECT_OK)
+        status = prepare(&job);
     bool wanted = policy->count > 0 || policy->spares > 0;
     if (status == SELECT_OK && job.candidate_count > 0 && wanted)
         status = strategies[policy->strategy].run(&job);
+    if (status == SELECT_OK)
+        select_job_explain(&job);
     job_deinit(&job);
     if (status != SELECT_OK)
         select_result_deinit(result);

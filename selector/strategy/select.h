@@ -111,7 +111,7 @@ enum select_aggregate {
 };
 
 /* Whether what deserves no money is kept out of the picks. */
-enum select_filter {
+enum select_filter_mode {
     SELECT_FILTER_DEFAULT, /* on for auto, off for the others, which are what their papers say */
     SELECT_FILTER_ON,
     SELECT_FILTER_OFF,
@@ -132,8 +132,8 @@ struct select_parameters {
 };
 
 /*
- * Tells how far a call is (0..1), by the thread that made it, each 20 ms or so. Answers true to stop it; the call then returns
- * SELECT_CANCELED within 100 ms.
+ * Tells how far a call is (0..1), by the thread that made it, many times a second. Answers true to stop it; the call then
+ * returns SELECT_CANCELED within 100 ms.
  */
 typedef bool select_progress_fn(void *context, double done);
 
@@ -153,8 +153,8 @@ struct select_policy {
     size_t share_count;
     const uint32_t *include; /* [include_count] candidates that are picked first, whatever they are worth */
     size_t include_count;
-    enum select_filter duplicates; /* near-duplicates of what is picked, labelled or in flight; needs embeddings */
-    enum select_filter junk;       /* samples with hardly a neighbour; needs embeddings */
+    enum select_filter_mode duplicates; /* near-duplicates of what is picked, labelled or in flight; needs embeddings */
+    enum select_filter_mode junk;       /* samples with hardly a neighbour; needs embeddings */
     struct select_parameters parameters;
     size_t candidates_max;        /* auto: candidates looked at closely; 0: the default */
     size_t references_max;        /* auto: reference points of the objective; 0: the default */

@@ -1,0 +1,35 @@
+/*
+ * filter.h - what deserves no money whatever the strategy says: near-duplicates of what is known or picked, and junk. Private
+ * to strategy/.
+ */
+#pragma once
+
+#include "selector/strategy/job.h"
+
+/* A sample whose neighbour of this rank is far away is an outlier: two strange samples may be near each other by chance. */
+enum { FILTER_NEIGHBOR = 2 };
+
+/* A near-duplicate is nearer than this share of the usual squared distance between neighbours. */
+#define FILTER_DUPLICATE_SHARE 0.1
+
+/*
+ * From the squared distances of points to their FILTER_NEIGHBOR-th other: the median of them, and the one beyond which a point
+ * is an outlier, by some deviations of the logarithm; the deviation is taken from the median of deviations, which outliers do
+ * not move. `scratch` is [count].
+ */
+void select_filter_bounds(const float *distances, size_t count, float *scratch, float *spacing, float *isolation);
+
+struct select_filter;
+
+/*
+ * The filter that the policy asks for, with all that is known and picked in it; NULL in `filter` where it asks for none. Radii
+ * are found from a sample of the candidates. Free with select_filter_free.
+ */
+enum select_status select_filter_new(const struct select_job *job, struct select_filter **filter);
+void select_filter_free(struct select_filter **filter);
+
+/* Whether `slot` is to be kept out, counted in the job's stats if so. A sample without an embedding never is. */
+bool select_filter_refuses(struct select_filter *filter, uint32_t slot, struct select_stats *stats);
+
+/* Notes a pick. False without memory. */
+bool select_filter_add(struct select_filter *filter, uint32_t slot);
