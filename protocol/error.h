@@ -20,7 +20,8 @@
     X(DENIED, "denied", "the configuration does not allow it")                                                                 \
     X(READ_ONLY, "read_only", "a write to disk failed earlier; only reads are served")                                         \
     X(STORAGE_FULL, "storage_full", "the disk or the map is full")                                                             \
-    X(INTERNAL, "internal", "a fault of the daemon, logged there")
+    X(INTERNAL, "internal", "a fault of the daemon, logged there")                                                             \
+    X(CANCELED, "canceled", "somebody stopped it; nothing was done")
 
 enum protocol_code {
 #define X(code, word, text) PROTOCOL_##code,

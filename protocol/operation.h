@@ -46,6 +46,7 @@ enum operation_scope { SCOPE_PROJECT, SCOPE_OPTIONAL, SCOPE_DAEMON };
     X(STATUS, "STATUS", READ, OPTIONAL)                                                                                        \
     X(VERIFY, "VERIFY", LONG, OPTIONAL)                                                                                        \
     X(SNAPSHOT, "SNAPSHOT", LONG, DAEMON)                                                                                      \
+    X(PLANNER_CANCEL, "PLANNER.CANCEL", READ, DAEMON)                                                                          \
     X(CONFIG, "CONFIG", READ, DAEMON)                                                                                          \
     X(DRAIN, "DRAIN", WRITE, DAEMON)
 

@@ -38,13 +38,14 @@ struct plan_inputs {
     uint64_t candidates_max;
     uint64_t references_max;
     struct select_share shares[PROJECT_SHARES_MAX];
+    struct select_parameters parameters;
     uint32_t share_count;
     uint32_t strategy;
     uint32_t overlap;
     uint32_t group_max;
-    uint32_t type; /* as in struct batch */
-    uint32_t keep_duplicates;
-    uint32_t keep_junk;
+    uint32_t type;          /* as in struct batch */
+    uint32_t duplicates;    /* enum select_filter_mode */
+    uint32_t junk;          /* likewise */
     uint32_t class_weights; /* 0: all 1 */
     uint32_t include_count; /* first items of the batch that were asked for by name */
     uint32_t dropped;

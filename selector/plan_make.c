@@ -8,9 +8,10 @@
 
 static bool give_up(void *context, double done)
 {
-    (void)done;
-    const struct daemon *daemon = context;
-    return daemon->vitals.stopping;
+    struct daemon *daemon = context;
+    struct vitals *vitals = &daemon->vitals;
+    vitals->task_permille = (uint32_t)(done * 1000);
+    return vitals->stopping || vitals->task_canceled == vitals->task;
 }
 
 static bool no_memory(struct protocol_error *error)
@@ -37,8 +38,9 @@ static struct select_policy policy_of(const struct plan_inputs *inputs, const do
     policy.tag_weight = inputs->tag_weight;
     policy.shares = inputs->shares;
     policy.share_count = inputs->share_count;
-    policy.duplicates = inputs->keep_duplicates ? SELECT_FILTER_OFF : SELECT_FILTER_DEFAULT;
-    policy.junk = inputs->keep_junk ? SELECT_FILTER_OFF : SELECT_FILTER_DEFAULT;
+    policy.duplicates = (enum select_filter_mode)inputs->duplicates;
+    policy.junk = (enum select_filter_mode)inputs->junk;
+    policy.parameters = inputs->parameters;
     policy.candidates_max = (size_t)inputs->candidates_max;
     policy.references_max = (size_t)inputs->references_max;
     policy.threads = (unsigned)daemon->config.threads;
@@ -56,7 +58,8 @@ static bool run(const struct plan_input *input, const struct plan_inputs *inputs
     case SELECT_OK:
         return true;
     case SELECT_CANCELED:
-        return protocol_fail(error, PROTOCOL_BUSY, "", "", "the daemon is stopping");
+        return daemon->vitals.stopping ? protocol_fail(error, PROTOCOL_BUSY, "", "", "the daemon is stopping")
+                                       : protocol_fail(error, PROTOCOL_CANCELED, "", "", "the selection was stopped");
     case SELECT_NO_MEMORY:
         return no_memory(error);
     case SELECT_NEEDS_COLUMN:

@@ -35,15 +35,15 @@ static struct plan_inputs inputs_of(const struct project *project)
     inputs.tags_excluded = settings->excluded_tags;
     inputs.overlap = settings->overlap;
     inputs.group_max = settings->group_max;
-    inputs.keep_duplicates = settings->keep_duplicates;
-    inputs.keep_junk = settings->keep_junk;
+    inputs.duplicates = settings->keep_duplicates ? SELECT_FILTER_OFF : SELECT_FILTER_DEFAULT;
+    inputs.junk = settings->keep_junk ? SELECT_FILTER_OFF : SELECT_FILTER_DEFAULT;
     inputs.strategy = SELECT_AUTO;
     inputs.share_count = settings->share_count;
     for (uint32_t i = 0; i < settings->share_count; i++) {
         inputs.shares[i].is_class = settings->shares[i].is_class;
         inputs.shares[i].index = settings->shares[i].index;
         inputs.shares[i].share = settings->shares[i].share;
-        inputs.shares[i].maximum = 1;
+        inputs.shares[i].maximum = settings->shares[i].maximum;
     }
     for (int tag = 0; tag < PROJECT_TAGS_MAX; tag++)
         inputs.tag_weight[tag] = 1;
@@ -61,7 +61,7 @@ static void read_names(struct plan_inputs *inputs, struct request *request, cons
         return;
     if (!select_strategy_parse(strategy.data, strategy.size, &chosen))
         protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "strategy",
-            "auto, random, least_confidence, margin, entropy, utility or kcenter", "%.*s", (int)strategy.size, strategy.data);
+            "the name of a strategy, as docs/selection.md has them", "%.*s", (int)strategy.size, strategy.data);
     inputs->strategy = (uint32_t)chosen;
     memset(inputs->space, 0, sizeof inputs->space);
     memcpy(inputs->space, space.data, space.size);
@@ -75,6 +75,14 @@ static void read_names(struct plan_inputs *inputs, struct request *request, cons
             type.data);
 }
 
+/* What the request says of a filter, else what the project does. */
+static uint32_t read_filter(struct reader *fields, const char *field, uint32_t mode)
+{
+    if (!reader_has(fields, field))
+        return mode;
+    return reader_bool_or(fields, field, false) ? SELECT_FILTER_OFF : SELECT_FILTER_ON;
+}
+
 static void read_numbers(struct plan_inputs *inputs, struct request *request)
 {
     struct reader *fields = &request->fields;
@@ -83,9 +91,31 @@ static void read_numbers(struct plan_inputs *inputs, struct request *request)
     inputs->overlap = (uint32_t)reader_integer_or(fields, "overlap", 1, PROJECT_OVERLAP_MAX, inputs->overlap);
     inputs->control_share = reader_number_or(fields, "control_share", 0, 1, inputs->control_share);
     inputs->group_max = (uint32_t)reader_integer_or(fields, "group_max", 0, UINT32_MAX, inputs->group_max);
-    inputs->keep_duplicates = reader_bool_or(fields, "keep_duplicates", inputs->keep_duplicates);
-    inputs->keep_junk = reader_bool_or(fields, "keep_junk", inputs->keep_junk);
+    inputs->duplicates = read_filter(fields, "keep_duplicates", inputs->duplicates);
+    inputs->junk = read_filter(fields, "keep_junk", inputs->junk);
     inputs->seed = (uint64_t)reader_integer_or(fields, "seed", 0, INT64_MAX, (int64_t)inputs->seed);
+}
+
+/* What the strategy leaves open; 0 stays for what is absent. */
+static void read_parameters(
+    struct select_parameters *parameters, struct request *request, struct txn *state, const struct project *project)
+{
+    static const double most = 1e12;
+    if (!reader_has(&request->fields, "parameters"))
+        return;
+    struct reader fields = {reader_map(&request->fields, "parameters"), NULL, 0, &request->error};
+    parameters->neighbors = (size_t)reader_integer_or(&fields, "neighbors", 1, UINT32_MAX, 0);
+    parameters->clusters = (size_t)reader_integer_or(&fields, "clusters", 1, UINT32_MAX, 0);
+    parameters->margin_pool = (size_t)reader_integer_or(&fields, "margin_pool", 1, UINT32_MAX, 0);
+    parameters->radius = reader_number_or(&fields, "radius", 0, most, 0);
+    parameters->purity = reader_number_or(&fields, "purity", 0, 1, 0);
+    parameters->redundancy = reader_number_or(&fields, "redundancy", 0, most, 0);
+    parameters->outlier_share = reader_number_or(&fields, "outlier_share", 0, 1, 0);
+    parameters->power = reader_number_or(&fields, "power", 0, most, 0);
+    const struct text sought = reader_text_or(&fields, "class_sought", 0, 255, "");
+    if (!request->error.code && sought.size > 0 && !name_find(state, project, NAME_CLASS, sought, &parameters->class_sought))
+        protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "class_sought", "a class of the project", "%.*s", (int)sought.size,
+            sought.data);
 }
 
 /* Samples named by {slots} or {keys} under a field. */
@@ -142,6 +172,7 @@ bool wish_read(struct wish *wish, struct plan *plan, struct request *request, st
     plan->partial = reader_bool_or(fields, "partial", false);
     read_names(&plan->inputs, request, project);
     read_numbers(&plan->inputs, request);
+    read_parameters(&plan->inputs.parameters, request, state, project);
     bool ok = !request->error.code && read_named(wish, request, state, project);
     if (ok && !wish->only && plan->inputs.budget == INT64_MAX && plan->inputs.count == SIZE_MAX)
         ok = reader_reject(fields, "budget_microusd", "at least one of budget_microusd, count", "neither");

@@ -17,6 +17,7 @@ struct planner {
     void *inbox;
     void *replies;
     void *engine;
+    uint64_t tasks; /* so far */
     msgpack_zone zone;
     struct writer writer;
 };
@@ -178,8 +179,18 @@ static void commit(struct planner *planner, struct message *message, struct requ
     made_plan_deinit(&made);
 }
 
+/* Shows what is computed, under a number of its own. */
+static void announce(struct planner *planner, enum operation operation)
+{
+    struct vitals *vitals = &planner->daemon->vitals;
+    vitals->task_operation = (uint32_t)operation;
+    vitals->task_permille = 0;
+    vitals->task = ++planner->tasks;
+}
+
 static void replenish(struct planner *planner, struct message *message)
 {
+    announce(planner, OPERATION_BATCH_COMMIT);
     struct frame name;
     struct made_plan made;
     if (message_frames(message, &name, 1) != 1) {
@@ -216,6 +227,8 @@ static void handle(struct planner *planner, struct message *message)
     struct writer *reply = &planner->writer;
     msgpack_zone_clear(&planner->zone);
     bool ok = request_decode(&request, frames, message_frames(message, frames, REQUEST_FRAMES_MAX), &planner->zone);
+    if (ok)
+        announce(planner, request.operation);
     if (ok && request.operation == OPERATION_BATCH_COMMIT) {
         commit(planner, message, &request);
         return;
@@ -246,12 +259,11 @@ static void loop(struct planner *planner)
             message_close(&message);
             return;
         }
-        planner->daemon->vitals.planning = true;
         if (route.kind == ROUTE_REPLENISH)
             replenish(planner, &message);
         else
             handle(planner, &message);
-        planner->daemon->vitals.planning = false;
+        planner->daemon->vitals.task = 0;
     }
 }
 

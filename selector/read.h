@@ -29,3 +29,4 @@ read_fn read_events_since;
 read_fn read_budget_get;
 read_fn read_status;
 read_fn read_config;
+read_fn read_planner_cancel;

@@ -300,7 +300,35 @@ static bool write_project_status(struct reading *reading, struct request *reques
     writer_integer(reply, "batches", (int64_t)counters->batches);
     write_evaluation(reading, &project, reply);
     writer_integer(reply, "event_seq", (int64_t)counters->events);
-    writer_bool(reply, "planning", reading->daemon->vitals.planning);
+    writer_bool(reply, "planning", reading->daemon->vitals.task != 0);
+    return true;
+}
+
+static void write_planner(struct writer *reply, const struct vitals *vitals)
+{
+    const uint64_t task = vitals->task;
+    writer_map_begin(reply, "planner");
+    writer_integer(reply, "task", (int64_t)task);
+    if (task != 0) {
+        writer_string(reply, "op", operation_name((enum operation)vitals->task_operation));
+        writer_number(reply, "done", vitals->task_permille / 1000.0);
+    }
+    writer_map_end(reply);
+}
+
+bool read_planner_cancel(struct reading *reading, struct request *request, struct writer *reply)
+{
+    struct vitals *vitals = &reading->daemon->vitals;
+    const uint64_t task = vitals->task;
+    const int64_t wanted = reader_integer_or(&request->fields, "task", 1, INT64_MAX, 0);
+    if (request->error.code)
+        return false;
+    const uint32_t operation = vitals->task_operation;
+    const bool selects = operation == OPERATION_PLAN || operation == OPERATION_BATCH_COMMIT || operation == OPERATION_REPLAY;
+    const bool found = task != 0 && selects && (wanted == 0 || (uint64_t)wanted == task);
+    if (found)
+        vitals->task_canceled = task;
+    writer_bool(reply, "canceled", found);
     return true;
 }
 
@@ -317,5 +345,6 @@ bool read_status(struct reading *reading, struct request *request, struct writer
     writer_bool(reply, "read_only", daemon->vitals.read_only);
     writer_integer(reply, "commits", (int64_t)daemon->vitals.commits);
     writer_integer(reply, "requests", (int64_t)daemon->vitals.requests);
+    write_planner(reply, &daemon->vitals);
     return true;
 }

@@ -18,6 +18,7 @@ static read_fn *const table[OPERATION_COUNT] = {
     [OPERATION_EVENTS_SINCE] = read_events_since,
     [OPERATION_BUDGET_GET] = read_budget_get,
     [OPERATION_STATUS] = read_status,
+    [OPERATION_PLANNER_CANCEL] = read_planner_cancel,
     [OPERATION_CONFIG] = read_config,
 };
 

@@ -68,10 +68,13 @@ static bool read_share(struct reader *fields, struct change *change, struct proj
     if (is_class && !name_find(&change->txn, project, NAME_CLASS, name, &index))
         return protocol_fail(
             fields->error, PROTOCOL_NOT_FOUND, "minimum_shares", "a class of the project", "%.*s", (int)name.size, name.data);
-    if (!reader_has(&inner, "share"))
-        return reader_reject(fields, "minimum_shares", "a share in each", "none");
+    if (!reader_has(&inner, "share") && !reader_has(&inner, "maximum"))
+        return reader_reject(fields, "minimum_shares", "a share or maximum in each", "neither");
     const uint32_t at = settings->share_count++;
     settings->shares[at].share = reader_number_or(&inner, "share", 0, 1, 0);
+    settings->shares[at].maximum = reader_number_or(&inner, "maximum", 0, 1, 1);
+    if (!fields->error->code && settings->shares[at].maximum < settings->shares[at].share)
+        return reader_reject(fields, "minimum_shares", "a maximum that is no less than the share", "less");
     settings->shares[at].index = index;
     settings->shares[at].is_class = is_class;
     return !fields->error->code;
@@ -231,6 +234,7 @@ static void write_lists(struct writer *writer, struct txn *txn, const struct pro
         writer_text(writer, is_class ? "class" : "tag",
             name_text(txn, project->number, is_class ? NAME_CLASS : NAME_TAG, settings->shares[i].index));
         writer_number(writer, "share", settings->shares[i].share);
+        writer_number(writer, "maximum", settings->shares[i].maximum);
         writer_map_end(writer);
     }
     writer_list_end(writer);

@@ -16,8 +16,11 @@ struct vitals {
     _Atomic uint64_t commits;
     _Atomic bool draining;
     _Atomic bool read_only;
-    _Atomic bool planning;
-    _Atomic bool stopping; /* tells a long computation to give up */
+    _Atomic uint64_t task;           /* number of what the planner computes; 0: nothing */
+    _Atomic uint32_t task_operation; /* enum operation */
+    _Atomic uint32_t task_permille;  /* how far a selection is */
+    _Atomic uint64_t task_canceled;  /* the task that is to be given up; written by the reader */
+    _Atomic bool stopping;           /* tells a long computation to give up */
 };
 
 /* What every thread is given. It outlives them. */

@@ -79,7 +79,8 @@ struct settings {
     uint8_t keep_junk;
     char space[SPACE_NAME_MAX + 8]; /* NUL-terminated; empty: the first one pushed */
     struct {
-        double share;
+        double share;   /* at least */
+        double maximum; /* at most */
         uint32_t index; /* of the class or tag */
         uint32_t is_class;
     } shares[PROJECT_SHARES_MAX];

@@ -47,6 +47,7 @@ enum curated_code {
     CURATED_READ_ONLY,
     CURATED_STORAGE_FULL,
     CURATED_INTERNAL,
+    CURATED_CANCELED,
     /* What happens on this side. */
     CURATED_TIMED_OUT, /* no reply in time: whether the request had its effect is not known; the same id may be sent again */
     CURATED_BAD_REPLY, /* the peer does not speak this protocol */

@@ -20,6 +20,7 @@ enum exit_code {
     EXIT_LOCAL = 15,     /* no memory, a file that can't be read, a peer that speaks something else */
     EXIT_NOTHING = 16,   /* `lease`: nothing waits */
     EXIT_DIFFERS = 17,   /* `verify` found problems, `replay` a difference */
+    EXIT_CANCELED = 18,  /* somebody stopped the selection */
 };
 
 enum parameter_kind {

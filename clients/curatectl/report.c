@@ -18,6 +18,7 @@ static const char *const hints[CURATED_CODES] = {
     [CURATED_READ_ONLY] = "a write to disk failed: see the daemon's log, remove the cause, restart the daemon",
     [CURATED_STORAGE_FULL] = "free disk space or enlarge the map in curated.conf(5), then restart the daemon",
     [CURATED_INTERNAL] = "see the daemon's log",
+    [CURATED_CANCELED] = "ask again: nothing was done",
     [CURATED_TIMED_OUT] =
         "is curated running, and at this address? --requests or CURATED_REQUESTS name another, --timeout waits longer",
     [CURATED_BAD_REPLY] = "is this the address of curated's requests, and not of its events or of something else?",
@@ -34,6 +35,8 @@ static int exit_code_of(enum curated_code code)
 {
     if (code == CURATED_TIMED_OUT)
         return EXIT_UNREACHABLE;
+    if (code == CURATED_CANCELED)
+        return EXIT_CANCELED;
     return code <= CURATED_INTERNAL ? EXIT_CODES_FROM + (int)code : EXIT_LOCAL;
 }
 

@@ -231,6 +231,8 @@ def steps() -> list[Step]:
         ("snapshot", {"op": "SNAPSHOT", "name": "first"}, []),
         ("snapshot-again", {"op": "SNAPSHOT", "name": "first"}, []),
         ("snapshot-name", {"op": "SNAPSHOT", "name": "../first"}, []),
+        ("planner-cancel", {"op": "PLANNER.CANCEL"}, []),
+        ("planner-cancel-type", {"op": "PLANNER.CANCEL", "task": 0}, []),
         ("drain-on", {"op": "DRAIN", "on": True}, []),
         ("drain-busy", op("LEASE", worker="ada"), []),
         ("drain-off", {"op": "DRAIN", "on": False}, []),

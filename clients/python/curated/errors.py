@@ -123,6 +123,12 @@ class InternalError(CuratedError):
     code = "internal"
 
 
+class Canceled(CuratedError):
+    """Somebody stopped the selection; nothing was done."""
+
+    code = "canceled"
+
+
 class Timeout(CuratedError):
     """No answer in time. Whether the request had its effect is not known."""
 
@@ -132,6 +138,7 @@ class Timeout(CuratedError):
 _CLASSES: dict[str, type[CuratedError]] = {
     cls.code: cls
     for cls in (
+        Canceled,
         BadRequest,
         NotFound,
         Conflict,

@@ -86,6 +86,10 @@ class Operating:
         """Return the configuration in force."""
         return dict(self.session.call_daemon("CONFIG")["config"])
 
+    def cancel_planning(self, task: int | None = None) -> bool:
+        """Stop the selection that is being computed; whoever waits for it gets `Canceled`. False where none was."""
+        return bool(self.session.call_daemon("PLANNER.CANCEL", task=task)["canceled"])
+
     def drain(self, on: bool = True) -> None:
         """Stop handing out work (or start again): leases and batches answer `Busy` while draining."""
         self.session.call_daemon("DRAIN", on=on)

@@ -133,7 +133,7 @@ class Selecting:
         count : int, optional
             How many items it may have. At least one of budget and count is needed, unless `only` is given.
         strategy : str
-            ``auto``, ``random``, ``least_confidence``, ``margin``, ``entropy``, ``utility`` or ``kcenter``.
+            A name of docs/selection.md; `curated.strategies` lists them.
         partial : bool, optional
             Take what the available money affords in place of raising `BudgetExhausted`.
         only : keys or slots, optional
@@ -142,7 +142,7 @@ class Selecting:
             An id of your own, so that asking again after a crash gives the same batch in place of a second one.
         **options
             ``include``, ``overlap``, ``control_share``, ``group_max``, ``keep_duplicates``, ``keep_junk``, ``space``,
-            ``seed``, ``type``, as in the protocol.
+            ``seed``, ``type``, ``parameters``, as in the protocol.
 
         Returns
         -------
