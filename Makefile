@@ -57,7 +57,7 @@ MANPAGES := $(wildcard docs/man/*)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: print-flags print-sources print-headers all deps demo test test-c test-python fuzz bench lint format asan tsan install clean help
+.PHONY: print-flags print-sources print-headers all deps demo test test-c test-python fuzz bench bench-peers lint format asan tsan install clean help
 
 all: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) $(BUILD)/compile_commands.json ## build everything
 
@@ -150,6 +150,17 @@ fuzz: $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c)) #
 bench: $(DEPS_DONE) ## measure against baselines of the same run; JSON lines in build/bench.jsonl
 	$(MAKE) all $(BENCHES)
 	$(VENV)/bin/python test/bench/run.py --build $(BUILD) --output $(BUILD)/bench.jsonl
+
+# The peers have an environment of their own: they want other versions of what the tests want.
+PEERS := $(BUILD)/peers
+$(PEERS)/.done: test/bench/peers.txt
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q -r $< -e clients/python
+	@touch $@
+
+bench-peers: $(DEPS_DONE) $(PEERS)/.done ## measure the selection beside other packages; JSON lines in build/bench-peers.jsonl
+	$(MAKE) all
+	CURATED_SELECT_LIBRARY=$(BUILD)/libcurated-select.so $(PEERS)/bin/python test/bench/peers.py --output $(BUILD)/bench-peers.jsonl
 
 demo: $(DEPS_DONE) ## the whole job on real images: auto against random, equal money (SEEDS=5 repeats it)
 	$(MAKE) all

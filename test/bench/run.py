@@ -8,7 +8,6 @@ The C programs of the kernels run first; their lines are passed through. `ratio`
 from __future__ import annotations
 
 import argparse
-import gzip
 import subprocess
 import sys
 import tempfile
@@ -17,9 +16,9 @@ from pathlib import Path
 import ingest
 import leases
 import mixed
-import numpy as np
 import scale
 from curated import LocalDaemon
+from images import fashion_mnist
 from measure import Recorder
 
 WITH_DAEMON = {"ingest": ingest, "leases": leases, "mixed": mixed}
@@ -38,13 +37,6 @@ def arguments() -> argparse.Namespace:
     if unknown := set(options.only) - set(NAMES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     return options
-
-
-def fashion_mnist() -> np.ndarray:
-    """The 60,000 training images as rows of 784 floats in 0..1."""
-    with gzip.open("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz") as file:
-        pixels = np.frombuffer(file.read(), np.uint8, offset=16)
-    return pixels.reshape(-1, 784).astype("<f4") / 255
 
 
 def c_programs(build: Path, folder: Path) -> list[list[str]]:

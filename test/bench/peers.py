@@ -1,0 +1,412 @@
+"""The selection engine beside other packages, on the same arrays in the same run; one JSON line a figure.
+
+    make bench-peers          or          python test/bench/peers.py [--only kcenter,badge] [--quick]
+
+`ratio` is the other package's time over ours. The images are Fashion-MNIST; the embeddings of 512 dimensions are the images
+behind one random layer, so that they are as clumped as real ones. What a package does is written out below as its
+documentation shows it; `numpy` stands for the method in a few lines, as its authors publish it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from curated import SelectResult, select
+from images import fashion_mnist
+from measure import Recorder, seconds_of
+from scipy.spatial.distance import cdist
+
+Floats = npt.NDArray[np.float32]
+Picks = Sequence[int] | npt.NDArray[np.integer[Any]]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("build/bench-peers.jsonl"))
+    parser.add_argument("--only", default=",".join(CASES), help=f"which, with commas: {', '.join(CASES)}")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the samples, to see that everything runs")
+    return parser.parse_args()
+
+
+class Bench:
+    """The inputs, and a line for every comparison."""
+
+    def __init__(self, recorder: Recorder, quick: bool) -> None:
+        self.recorder = recorder
+        self.part = 10 if quick else 1
+        self.images = fashion_mnist()[:: self.part]
+        layer = np.random.default_rng(0).normal(size=(784, 512)).astype(np.float32) / 28
+        self.embeddings = np.ascontiguousarray(np.maximum(self.images @ layer, 0))
+
+    def probs(self, classes: int) -> Floats:
+        """Return what a linear model of no great skill says."""
+        weights = np.random.default_rng(1).normal(size=(512, classes)).astype(np.float32)
+        logits = (self.embeddings - self.embeddings.mean(0)) @ weights / 4
+        power = np.exp(logits - logits.max(1, keepdims=True))
+        return power / power.sum(1, keepdims=True)
+
+    def compare(
+        self, bench: str, case: str, ours: Callable[[], Any], others: dict[str, Callable[[], Any]], judge: Callable[[Any], Any]
+    ) -> None:
+        """Time ours once warm, then each of the others, and put the judge's value of both results beside the times."""
+        kept: list[Any] = []
+        ours()
+        seconds = min(seconds_of(lambda: kept.append(ours())) for _ in range(2))
+        for name, other in others.items():
+            theirs: list[Any] = []
+            try:
+                other_seconds = seconds_of(lambda other=other, theirs=theirs: theirs.append(other()))
+            except (MemoryError, ValueError, RuntimeError) as error:
+                self.recorder.emit(bench, case, seconds, name, None, failed=f"{type(error).__name__}: {error}"[:100])
+                continue
+            self.recorder.emit(bench, case, seconds, name, other_seconds, value=judge(kept[-1]), other=judge(theirs[-1]))
+
+
+def shape(points: Floats) -> str:
+    return f"{points.shape[0]}x{points.shape[1]}"
+
+
+def indices(result: SelectResult | Picks) -> npt.NDArray[np.int64]:
+    return result.indices if isinstance(result, SelectResult) else np.asarray(result, np.int64)
+
+
+# --- k-center ---------------------------------------------------------------------------------------------------------------
+
+
+def kcenter_numpy(points: Floats, k: int, first: int) -> Picks:
+    norm2 = (points**2).sum(1)
+    nearest = np.full(len(points), np.inf, np.float32)
+    chosen = [first]
+    for _ in range(k - 1):
+        last = chosen[-1]
+        np.minimum(nearest, norm2 + norm2[last] - 2 * (points @ points[last]), out=nearest)
+        chosen.append(int(nearest.argmax()))
+    return chosen
+
+
+def kcenter_mundig(points: Floats, k: int, first: int) -> Picks:
+    from lightly_mundig import Selection
+
+    selection = Selection()
+    selection.add_diversifying_strategy(points, 1.0)
+    return list(selection.run_selection([first], len(points), k))
+
+
+def kcenter_activeml(points: Floats, k: int, first: int) -> Picks:
+    from skactiveml.pool import CoreSet
+
+    y = np.full(len(points), np.nan)
+    y[first] = 0
+    return [first, *CoreSet(random_state=0).query(points, y, batch_size=k - 1)]
+
+
+def kcenter_radius(points: Floats) -> Callable[[Any], float]:
+    """Return what k-center makes small: the distance of the farthest point to its nearest centre."""
+
+    def radius(result: Any) -> float:
+        centers = points[indices(result)].astype(np.float64)
+        return float(max(cdist(part, centers).min(1).max() for part in np.array_split(points, 60)))
+
+    return radius
+
+
+def bench_kcenter(bench: Bench) -> None:
+    clumps = np.random.default_rng(3).normal(size=(2000, 64)).astype(np.float32) * 2
+    many = np.random.default_rng(2).normal(size=(1_000_000 // bench.part, 64)).astype(np.float32)
+    many += clumps[np.random.default_rng(4).integers(len(clumps), size=len(many))]
+    for name, points, k in (
+        ("embeddings", bench.embeddings, 1000),
+        ("images", bench.images, 1000),
+        ("embeddings", bench.embeddings, 10_000),
+        ("images", bench.images, 10_000),
+        ("clumps", many, 1000),
+    ):
+        k //= bench.part
+        ours = lambda points=points, k=k: select("kcenter", k, embeddings=points)  # noqa: E731
+        first = int(ours().indices[0])
+        others: dict[str, Callable[[], Any]] = {
+            "numpy": lambda points=points, k=k, first=first: kcenter_numpy(points, k, first),
+            "lightly-mundig": lambda points=points, k=k, first=first: kcenter_mundig(points, k, first),
+        }
+        if name == "embeddings" and k <= 1000:
+            others["scikit-activeml"] = lambda points=points, k=k, first=first: kcenter_activeml(points, k, first)
+        bench.compare("kcenter", f"{name}-{shape(points)}-k{k}", ours, others, kcenter_radius(points))
+
+
+# --- BADGE ------------------------------------------------------------------------------------------------------------------
+
+
+def residuals(probs: Floats) -> Floats:
+    residual = probs.copy()
+    residual[np.arange(len(probs)), probs.argmax(1)] -= 1
+    return residual
+
+
+def badge_numpy(points: Floats, probs: Floats, k: int) -> Picks:
+    """k-means++ on gradient embeddings by their factors."""
+    rng = np.random.default_rng(0)
+    residual = residuals(probs)
+    norm2 = (points**2).sum(1) * (residual**2).sum(1)
+    nearest = np.full(len(points), np.inf)
+    chosen = [int(norm2.argmax())]
+    for _ in range(k - 1):
+        last = chosen[-1]
+        inner = (points @ points[last]) * (residual @ residual[last])
+        np.minimum(nearest, np.maximum(norm2 + norm2[last] - 2 * inner, 0), out=nearest)
+        chosen.append(int(rng.choice(len(points), p=nearest / nearest.sum())))
+    return chosen
+
+
+def badge_formed(points: Floats, probs: Floats, k: int) -> Picks:
+    """k-means++ on gradient embeddings that are formed, of a part of the samples where they would not fit."""
+    rng = np.random.default_rng(0)
+    gradients = (residuals(probs)[:, :, None] * points[:, None, :]).reshape(len(points), -1)
+    norm2 = (gradients**2).sum(1)
+    nearest = np.full(len(points), np.inf)
+    chosen = [int(norm2.argmax())]
+    for _ in range(k - 1):
+        difference = norm2 + norm2[chosen[-1]] - 2 * (gradients @ gradients[chosen[-1]])
+        np.minimum(nearest, np.maximum(difference, 0), out=nearest)
+        chosen.append(int(rng.choice(len(points), p=nearest / nearest.sum())))
+    return chosen
+
+
+def badge_potential(points: Floats, probs: Floats) -> Callable[[Any], float]:
+    """Return what D^2 sampling makes small: the mean squared distance of gradients to the nearest picked one."""
+    residual = residuals(probs)
+    norm2 = (points**2).sum(1) * (residual**2).sum(1)
+
+    def potential(result: Any) -> float:
+        chosen = indices(result)
+        total = 0.0
+        for part in np.array_split(np.arange(len(points)), 60):
+            inner = (points[part] @ points[chosen].T) * (residual[part] @ residual[chosen].T)
+            total += float(np.maximum(norm2[part, None] + norm2[chosen] - 2 * inner, 0).min(1).sum())
+        return total / len(points)
+
+    return potential
+
+
+def bench_badge(bench: Bench) -> None:
+    points, k = bench.embeddings, 1000 // bench.part
+    for classes in (10, 100):
+        probs = bench.probs(classes)
+        others: dict[str, Callable[[], Any]] = {"numpy": lambda probs=probs: badge_numpy(points, probs, k)}
+        if classes == 10:
+            others["numpy-formed"] = lambda probs=probs: badge_formed(points, probs, k)
+        bench.compare(
+            "badge",
+            f"{shape(points)}-{classes}-classes-k{k}",
+            lambda probs=probs: select("badge", k, embeddings=points, probs=probs),
+            others,
+            badge_potential(points, probs),
+        )
+
+
+# --- coverage ---------------------------------------------------------------------------------------------------------------
+
+
+def kernel(points: Floats, radius: float) -> Floats:
+    return np.exp(-np.maximum(cdist(points, points, "sqeuclidean"), 0) / radius**2).astype(np.float32)
+
+
+def facility_apricot(points: Floats, k: int, radius: float) -> Picks:
+    from apricot import FacilityLocationSelection
+
+    selection = FacilityLocationSelection(k, metric="precomputed", optimizer="lazy", random_state=0)
+    return list(selection.fit(kernel(points, radius).astype(np.float64)).ranking)
+
+
+def facility_submodlib(points: Floats, k: int, radius: float) -> Picks:
+    from submodlib import FacilityLocationFunction
+
+    function = FacilityLocationFunction(n=len(points), mode="dense", sijs=kernel(points, radius), separate_rep=False)
+    return [slot for slot, _ in function.maximize(budget=k, optimizer="LazyGreedy")]
+
+
+def herding_activeml(points: Floats, k: int, radius: float) -> Picks:
+    from skactiveml.pool import MaxHerding
+
+    strategy = MaxHerding(normalize_samples=False, metric="rbf", metric_dict={"gamma": 1 / radius**2}, random_state=0)
+    return list(strategy.query(points, np.full(len(points), np.nan), batch_size=k))
+
+
+def covered(points: Floats, radius: float) -> Callable[[Any], float]:
+    """Return the mean similarity of all samples to the nearest pick."""
+
+    def value(result: Any) -> float:
+        centers = points[indices(result)]
+        parts = np.array_split(points, 20)
+        return float(np.mean(np.concatenate([np.exp(-cdist(p, centers, "sqeuclidean").min(1) / radius**2) for p in parts])))
+
+    return value
+
+
+def bench_facility(bench: Bench) -> None:
+    points, k = np.ascontiguousarray(bench.embeddings[:: 6 // min(bench.part, 6)]), 1000 // bench.part
+    radius = float(select("facility_location", 1, embeddings=points).stats["radius"])
+    bench.compare(
+        "facility_location",
+        f"{shape(points)}-k{k}",
+        lambda: select("facility_location", k, embeddings=points, radius=radius),
+        {
+            "submodlib": lambda: facility_submodlib(points, k, radius),
+            "apricot": lambda: facility_apricot(points, k, radius),
+            "scikit-activeml-maxherding": lambda: herding_activeml(points, k, radius),
+        },
+        covered(points, radius),
+    )
+
+
+# --- clusters ---------------------------------------------------------------------------------------------------------------
+
+
+def typiclust_numpy(points: Floats, k: int) -> Picks:
+    """The published steps: k-means, then the most typical sample of each cluster by neighbours within it."""
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.neighbors import NearestNeighbors
+
+    cluster = MiniBatchKMeans(k, batch_size=5000, n_init=3, random_state=0).fit_predict(points)
+    chosen = []
+    for number in np.unique(cluster):
+        members = np.flatnonzero(cluster == number)
+        neighbors = min(20, len(members) // 2 + 1)
+        distance, _ = NearestNeighbors(n_neighbors=neighbors).fit(points[members]).kneighbors()
+        chosen.append(int(members[distance.mean(1).argmin()]))
+    return chosen
+
+
+def probcover_numpy(points: Floats, k: int, radius: float) -> Picks:
+    """The published steps: all pairs within the radius as a graph, then the node of highest degree again and again."""
+    sources, targets = [], []
+    norm2 = (points**2).sum(1)
+    for part in np.array_split(np.arange(len(points)), 120):
+        near = norm2[part, None] + norm2 - 2 * (points[part] @ points.T) < radius**2
+        rows, columns = np.nonzero(near)
+        sources.append(part[rows])
+        targets.append(columns)
+    x, y = np.concatenate(sources), np.concatenate(targets)
+    chosen = []
+    for _ in range(k):
+        degree = np.bincount(x, minlength=len(points))
+        chosen.append(int(degree.argmax()))
+        covered_now = np.zeros(len(points), bool)
+        covered_now[y[x == chosen[-1]]] = True
+        keep = ~covered_now[y]
+        x, y = x[keep], y[keep]
+    return chosen
+
+
+def balls(points: Floats, radius: float) -> Callable[[Any], float]:
+    """Return the share of samples within the radius of a pick."""
+
+    def share(result: Any) -> float:
+        centers = points[indices(result)]
+        return float(np.mean(np.concatenate([cdist(p, centers).min(1) < radius for p in np.array_split(points, 20)])))
+
+    return share
+
+
+def bench_clusters(bench: Bench) -> None:
+    points, k = bench.embeddings, 100
+    bench.compare(
+        "typiclust",
+        f"{shape(points)}-k{k}",
+        lambda: select("typiclust", k, embeddings=points),
+        {"numpy-scikit-learn": lambda: typiclust_numpy(points, k)},
+        covered(points, float(np.median(cdist(points[:300], points[300:600])))),
+    )
+    radius = float(np.quantile(cdist(points[:1000], points[1000:3000]), 0.01))
+    bench.compare(
+        "probcover",
+        f"{shape(points)}-k{k}",
+        lambda: select("probcover", k, embeddings=points, radius=radius),
+        {"numpy": lambda: probcover_numpy(points, k, radius)},
+        balls(points, radius),
+    )
+
+
+# --- neighbours -------------------------------------------------------------------------------------------------------------
+
+
+def neighbors_faiss(points: Floats, k: int) -> Any:
+    import faiss
+
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(points)
+    return index.search(points, k + 1)[1][:, 1:]
+
+
+def neighbors_sklearn(points: Floats, k: int) -> Any:
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=-1).fit(points).kneighbors(return_distance=False)
+
+
+def bench_neighbors(bench: Bench) -> None:
+    from curated import neighbors
+
+    points = bench.embeddings
+
+    def distance(found: Any) -> float:
+        rows = found.indices if hasattr(found, "indices") else found
+        return float(np.mean([np.linalg.norm(points[rows[i]] - points[i], axis=1).mean() for i in range(0, len(points), 100)]))
+
+    bench.compare(
+        "neighbors",
+        f"{shape(points)}-10",
+        lambda: neighbors(points, 10),
+        {"faiss-flat": lambda: neighbors_faiss(points, 10), "scikit-learn": lambda: neighbors_sklearn(points, 10)},
+        distance,
+    )
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------------
+
+
+def bench_scores(bench: Bench) -> None:
+    probs = np.random.default_rng(0).dirichlet(np.ones(100), 1_000_000 // bench.part).astype(np.float32)
+
+    def margin() -> Picks:
+        first_two = np.partition(probs, -2, axis=1)[:, -2:]
+        return np.argsort(first_two[:, 1] - first_two[:, 0])[:1000]
+
+    def entropy() -> Picks:
+        return np.argsort(-np.nansum(-probs * np.log(probs), axis=1))[:1000]
+
+    for strategy, other in (("margin", margin), ("entropy", entropy)):
+        bench.compare(
+            strategy,
+            f"{shape(probs)}-k1000",
+            lambda strategy=strategy: select(strategy, 1000, probs=probs),
+            {"numpy": other},
+            lambda result: len(indices(result)),
+        )
+
+
+CASES: dict[str, Callable[[Bench], None]] = {
+    "kcenter": bench_kcenter,
+    "badge": bench_badge,
+    "facility": bench_facility,
+    "clusters": bench_clusters,
+    "neighbors": bench_neighbors,
+    "scores": bench_scores,
+}
+
+
+def main() -> int:
+    options = arguments()
+    bench = Bench(Recorder(options.output), options.quick)
+    for name in options.only.split(","):
+        CASES[name](bench)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
