@@ -5,6 +5,7 @@
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
+#include "selector/strategy/subset.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -108,17 +109,6 @@ static enum select_status load_references(struct select_auto_points *points, con
 
 /* --- scale -------------------------------------------------------------------------------------------------------------- */
 
-/* Evenly spaced `want` of `count` slots. Returns how many. */
-static size_t thin(const uint32_t *slots, size_t count, size_t want, uint32_t *out)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (count <= want || i * want / count != (i + 1) * want / count)
-            out[kept++] = slots[i];
-    }
-    return kept;
-}
-
 /* Median squared distance from some of `slots` to their k-th neighbour among all of them. */
 static enum select_status spacing(const struct select_auto_points *points, const struct select_job *job, const uint32_t *slots,
     size_t count, unsigned k, float *result)
@@ -132,7 +122,7 @@ static enum select_status spacing(const struct select_auto_points *points, const
     enum select_status status = SELECT_NO_MEMORY;
     if (query_slots == NULL || values == NULL || norm2 == NULL || distances == NULL)
         goto done;
-    want = thin(slots, count, want, query_slots);
+    want = select_thin(slots, count, want, query_slots);
     kernel_gather(job->input->embeddings, query_slots, want, points->origin, values);
     for (size_t i = 0; i < want; i++)
         norm2[i] = kernel_norm2(values + i * width, width);
@@ -163,12 +153,7 @@ static enum select_status set_scale(struct select_auto_points *points, const str
     uint32_t *set = calloc(SCALE_SET + 1, sizeof *set);
     status = SELECT_NO_MEMORY;
     if (slots != NULL && set != NULL) {
-        size_t count = 0;
-        for (size_t i = 0; i < job->candidate_count; i++) {
-            if (embedded(job, job->candidates[i]))
-                slots[count++] = job->candidates[i];
-        }
-        count = thin(slots, count, SCALE_SET, set);
+        size_t count = select_thin(slots, select_list_candidates(job, slots), SCALE_SET, set);
         unsigned k = count > SCALE_NEIGHBOR ? SCALE_NEIGHBOR : 1;
         status = spacing(points, job, set, count, k, &pool);
     }
@@ -183,15 +168,6 @@ static enum select_status set_scale(struct select_auto_points *points, const str
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
 
-/* Labelled, in flight, and picked so far: included, or by the control arm. */
-static void list_known(struct select_auto_points *points, const struct select_job *job)
-{
-    for (uint32_t i = 0; i < job->input->n; i++) {
-        if (select_job_known(job, i) && embedded(job, i))
-            points->known[points->known_count++] = i;
-    }
-}
-
 enum select_status select_auto_points_init(struct select_auto_points *points, const struct select_job *job)
 {
     size_t want = job->policy->references_max > 0 ? job->policy->references_max : REFERENCES_DEFAULT;
@@ -205,7 +181,7 @@ enum select_status select_auto_points_init(struct select_auto_points *points, co
     };
     if (points->slots == NULL || points->weight == NULL || points->cover == NULL || points->known == NULL)
         return SELECT_NO_MEMORY;
-    list_known(points, job);
+    points->known_count = select_list_known(job, points->known);
     enum select_status status = sample_references(points, job, want);
     if (status == SELECT_OK)
         status = kernel_team_stopped(job->team) ? SELECT_CANCELED : load_references(points, job);

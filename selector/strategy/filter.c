@@ -3,6 +3,7 @@
 #include "selector/kernel/distance.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
+#include "selector/strategy/subset.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,23 +48,6 @@ static bool wanted(const struct select_job *job, enum select_filter_mode mode)
     return mode == SELECT_FILTER_ON && job->input->embeddings != NULL;
 }
 
-/* Evenly spaced candidates that have an embedding. */
-static void sample(struct select_filter *filter, const struct select_job *job)
-{
-    size_t embedded = 0;
-    for (size_t i = 0; i < job->candidate_count; i++)
-        embedded += kernel_row(filter->rows, job->candidates[i]) != NULL;
-    size_t want = embedded < SAMPLE ? embedded : SAMPLE;
-    size_t seen = 0;
-    for (size_t i = 0; i < job->candidate_count; i++) {
-        if (kernel_row(filter->rows, job->candidates[i]) == NULL)
-            continue;
-        if (seen * want / embedded != (seen + 1) * want / embedded)
-            filter->slots[filter->points.count++] = job->candidates[i];
-        seen++;
-    }
-}
-
 static enum select_status measure(struct select_filter *filter, const struct select_job *job)
 {
     size_t count = filter->points.count;
@@ -81,14 +65,10 @@ static enum select_status measure(struct select_filter *filter, const struct sel
 
 static enum select_status add_known(struct select_filter *filter, const struct select_job *job)
 {
-    size_t count = 0;
     uint32_t *slots = malloc((job->input->n + 1) * sizeof *slots);
     if (slots == NULL)
         return SELECT_NO_MEMORY;
-    for (uint32_t i = 0; i < job->input->n; i++) {
-        if (select_job_known(job, i) && kernel_row(filter->rows, i) != NULL)
-            slots[count++] = i;
-    }
+    size_t count = select_list_known(job, slots);
     bool ok = select_near_add_all(filter->near, slots, count);
     free(slots);
     return ok ? SELECT_OK : SELECT_NO_MEMORY;
@@ -97,7 +77,7 @@ static enum select_status add_known(struct select_filter *filter, const struct s
 static enum select_status fill(struct select_filter *filter, const struct select_job *job)
 {
     size_t width = filter->rows->width;
-    sample(filter, job);
+    filter->points.count = select_thin(filter->slots, select_list_candidates(job, filter->slots), SAMPLE, filter->slots);
     filter->values = malloc((filter->points.count * width + 1) * sizeof *filter->values);
     filter->norm2 = malloc((filter->points.count + 1) * sizeof *filter->norm2);
     filter->distances = malloc((filter->points.count + 1) * sizeof *filter->distances);
@@ -125,7 +105,7 @@ enum select_status select_filter_new(const struct select_job *job, struct select
     *pointer = filter;
     filter->rows = job->input->embeddings;
     filter->junk = wanted(job, job->policy->junk);
-    filter->slots = malloc(SAMPLE * sizeof *filter->slots);
+    filter->slots = malloc((job->candidate_count + 1) * sizeof *filter->slots);
     filter->origin = malloc(filter->rows->width * sizeof *filter->origin);
     filter->row = malloc(filter->rows->width * sizeof *filter->row);
     if (filter->slots == NULL || filter->origin == NULL || filter->row == NULL)

@@ -1,5 +1,6 @@
 #include "selector/strategy/job.h"
 
+#include "selector/kernel/vector.h"
 #include "selector/strategy/filter.h"
 #include "selector/strategy/groups.h"
 #include "selector/strategy/quota.h"
@@ -122,6 +123,16 @@ double select_job_dollars(const struct select_job *job, uint32_t slot)
     int64_t cost = 0;
     select_job_cost(job, slot, &cost);
     return (double)(cost > 0 ? cost : 1) / 1e6;
+}
+
+void select_job_keep_embedded(struct select_job *job)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        if (kernel_row(job->input->embeddings, job->candidates[i]) != NULL)
+            job->candidates[kept++] = job->candidates[i];
+    }
+    job->candidate_count = kept;
 }
 
 enum select_status select_fail(

@@ -92,6 +92,9 @@ double select_job_class_weight(const struct select_job *job, uint32_t slot);
 /* Micro-dollars to dollars for gain per dollar; a free sample counts as one micro-dollar, so that the quotient stays finite. */
 double select_job_dollars(const struct select_job *job, uint32_t slot);
 
+/* Forgets the candidates that have no embedding. */
+void select_job_keep_embedded(struct select_job *job);
+
 /* Fills `error` if it is wanted, and returns `status`. */
 enum select_status select_fail(struct select_error *error, enum select_status status, const char *field, const char *expected,
     const char *got_format, ...) __attribute__((format(printf, 5, 6)));
@@ -122,6 +125,24 @@ enum select_status select_run_random(struct select_job *job);
 enum select_status select_run_scores(struct select_job *job);
 enum select_status select_run_kcenter(struct select_job *job);
 enum select_status select_run_auto(struct select_job *job);
+enum select_status select_run_weighted_random(struct select_job *job);
+enum select_status select_run_draws(struct select_job *job);
+enum select_status select_run_power_bald(struct select_job *job);
+enum select_status select_run_gradient_length(struct select_job *job);
+enum select_status select_run_density(struct select_job *job);
+enum select_status select_run_outlier(struct select_job *job);
+enum select_status select_run_kcenter_robust(struct select_job *job);
+enum select_status select_run_kmeans_plus_plus(struct select_job *job);
+enum select_status select_run_badge(struct select_job *job);
+enum select_status select_run_dpp(struct select_job *job);
+enum select_status select_run_facility_location(struct select_job *job);
+enum select_status select_run_graph_cut(struct select_job *job);
+enum select_status select_run_coverage(struct select_job *job);
+enum select_status select_run_typiclust(struct select_job *job);
+enum select_status select_run_probcover(struct select_job *job);
+enum select_status select_run_cluster_margin(struct select_job *job);
+enum select_status select_run_search(struct select_job *job);
+enum select_status select_run_galaxy(struct select_job *job);
 
 /* Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. */
 enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy);
@@ -139,6 +160,10 @@ struct select_order {
 enum select_status select_order_init(struct select_order *order, const struct select_job *job, const double *keys,
     const double *gains, const double *probabilities);
 void select_order_deinit(struct select_order *order);
+
+/* Picks by falling gain per dollar; gains[i] is that of candidates[i]. What is worth less than nothing is not made better by
+ * being dear. */
+enum select_status select_rank(struct select_job *job, const double *gains);
 
 /* The control arm: spends the policy's control share by chance, with recorded probabilities. */
 enum select_status select_control(struct select_job *job);

@@ -59,3 +59,25 @@ void select_order_deinit(struct select_order *order)
     free(order->order);
     order->order = NULL;
 }
+
+enum select_status select_rank(struct select_job *job, const double *gains)
+{
+    struct select_order order = {0};
+    double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (keys == NULL)
+        goto done;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        double dollars = select_job_dollars(job, job->candidates[i]);
+        keys[i] = gains[i] > 0 ? gains[i] / dollars : gains[i] * dollars;
+    }
+    status = select_order_init(&order, job, keys, gains, NULL);
+    if (status == SELECT_OK)
+        status = select_fill(job, &order.source, false);
+    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
+        job->result->stats.objective += job->result->picks[i].gain;
+done:
+    select_order_deinit(&order);
+    free(keys);
+    return status;
+}

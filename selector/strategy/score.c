@@ -63,30 +63,15 @@ static double score_of(const struct select_job *job, uint32_t slot)
 
 enum select_status select_run_scores(struct select_job *job)
 {
-    enum select_strategy strategy = job->policy->strategy;
-    struct select_order order = {0};
     double *gains = malloc((job->candidate_count + 1) * sizeof *gains);
-    double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
     enum select_status status = SELECT_NO_MEMORY;
-    if (gains == NULL || keys == NULL)
-        goto done;
-    status = select_job_scores(job, 1, strategy == SELECT_ENTROPY);
-    if (status != SELECT_OK)
-        goto done;
-    for (size_t i = 0; i < job->candidate_count; i++) {
+    if (gains == NULL)
+        return status;
+    status = select_job_scores(job, 1, job->policy->strategy == SELECT_ENTROPY);
+    for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
         gains[i] = score_of(job, job->candidates[i]);
-        /* What is worth less than nothing is not made better by being dear. */
-        double dollars = select_job_dollars(job, job->candidates[i]);
-        keys[i] = gains[i] > 0 ? gains[i] / dollars : gains[i] * dollars;
-    }
-    status = select_order_init(&order, job, keys, gains, NULL);
     if (status == SELECT_OK)
-        status = select_fill(job, &order.source, false);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
-done:
-    select_order_deinit(&order);
+        status = select_rank(job, gains);
     free(gains);
-    free(keys);
     return status;
 }

@@ -24,27 +24,27 @@ static const struct {
     [SELECT_ENTROPY] = {"entropy", select_run_scores, NEED_PREDICTIONS},
     [SELECT_UTILITY] = {"utility", select_run_scores, NEED_UTILITY},
     [SELECT_KCENTER] = {"kcenter", select_run_kcenter, NEED_EMBEDDINGS},
-    [SELECT_WEIGHTED_RANDOM] = {"weighted_random", NULL, NEED_UTILITY},
-    [SELECT_BALD] = {"bald", NULL, NEED_DRAWS},
-    [SELECT_VARIATION_RATIO] = {"variation_ratio", NULL, NEED_DRAWS},
-    [SELECT_VOTE_ENTROPY] = {"vote_entropy", NULL, NEED_DRAWS},
-    [SELECT_COMMITTEE_KL] = {"committee_kl", NULL, NEED_DRAWS},
-    [SELECT_GRADIENT_LENGTH] = {"gradient_length", NULL, NEED_PREDICTIONS | NEED_EMBEDDINGS},
-    [SELECT_DENSITY] = {"density", NULL, NEED_EMBEDDINGS},
-    [SELECT_OUTLIER] = {"outlier", NULL, NEED_EMBEDDINGS},
-    [SELECT_POWER_BALD] = {"power_bald", NULL, NEED_DRAWS},
-    [SELECT_KCENTER_ROBUST] = {"kcenter_robust", NULL, NEED_EMBEDDINGS},
-    [SELECT_KMEANS_PLUS_PLUS] = {"kmeans++", NULL, NEED_EMBEDDINGS},
-    [SELECT_BADGE] = {"badge", NULL, NEED_DENSE | NEED_EMBEDDINGS},
-    [SELECT_DPP] = {"dpp", NULL, NEED_EMBEDDINGS},
-    [SELECT_FACILITY_LOCATION] = {"facility_location", NULL, NEED_EMBEDDINGS},
-    [SELECT_GRAPH_CUT] = {"graph_cut", NULL, NEED_EMBEDDINGS},
-    [SELECT_COVERAGE] = {"coverage", NULL, NEED_EMBEDDINGS},
-    [SELECT_TYPICLUST] = {"typiclust", NULL, NEED_EMBEDDINGS},
-    [SELECT_PROBCOVER] = {"probcover", NULL, NEED_EMBEDDINGS},
-    [SELECT_CLUSTER_MARGIN] = {"cluster_margin", NULL, NEED_PREDICTIONS | NEED_EMBEDDINGS},
-    [SELECT_SEARCH] = {"search", NULL, NEED_EMBEDDINGS},
-    [SELECT_GALAXY] = {"galaxy", NULL, NEED_PREDICTIONS},
+    [SELECT_WEIGHTED_RANDOM] = {"weighted_random", select_run_weighted_random, NEED_UTILITY},
+    [SELECT_BALD] = {"bald", select_run_draws, NEED_DRAWS},
+    [SELECT_VARIATION_RATIO] = {"variation_ratio", select_run_draws, NEED_DRAWS},
+    [SELECT_VOTE_ENTROPY] = {"vote_entropy", select_run_draws, NEED_DRAWS},
+    [SELECT_COMMITTEE_KL] = {"committee_kl", select_run_draws, NEED_DRAWS},
+    [SELECT_GRADIENT_LENGTH] = {"gradient_length", select_run_gradient_length, NEED_PREDICTIONS | NEED_EMBEDDINGS},
+    [SELECT_DENSITY] = {"density", select_run_density, NEED_EMBEDDINGS},
+    [SELECT_OUTLIER] = {"outlier", select_run_outlier, NEED_EMBEDDINGS},
+    [SELECT_POWER_BALD] = {"power_bald", select_run_power_bald, NEED_DRAWS},
+    [SELECT_KCENTER_ROBUST] = {"kcenter_robust", select_run_kcenter_robust, NEED_EMBEDDINGS},
+    [SELECT_KMEANS_PLUS_PLUS] = {"kmeans++", select_run_kmeans_plus_plus, NEED_EMBEDDINGS},
+    [SELECT_BADGE] = {"badge", select_run_badge, NEED_DENSE | NEED_EMBEDDINGS},
+    [SELECT_DPP] = {"dpp", select_run_dpp, NEED_EMBEDDINGS},
+    [SELECT_FACILITY_LOCATION] = {"facility_location", select_run_facility_location, NEED_EMBEDDINGS},
+    [SELECT_GRAPH_CUT] = {"graph_cut", select_run_graph_cut, NEED_EMBEDDINGS},
+    [SELECT_COVERAGE] = {"coverage", select_run_coverage, NEED_EMBEDDINGS},
+    [SELECT_TYPICLUST] = {"typiclust", select_run_typiclust, NEED_EMBEDDINGS},
+    [SELECT_PROBCOVER] = {"probcover", select_run_probcover, NEED_EMBEDDINGS},
+    [SELECT_CLUSTER_MARGIN] = {"cluster_margin", select_run_cluster_margin, NEED_PREDICTIONS | NEED_EMBEDDINGS},
+    [SELECT_SEARCH] = {"search", select_run_search, NEED_EMBEDDINGS},
+    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_PREDICTIONS},
 };
 
 /* Lists what could be picked: in the pool, no excluded tag, within the budget. */
@@ -159,8 +159,6 @@ enum select_status select_run(const struct select_input *input, const struct sel
     enum select_status status = select_check(input, policy, error);
     if (status == SELECT_OK)
         status = select_check_needs(input, strategies[policy->strategy].needs, error);
-    if (status == SELECT_OK && strategies[policy->strategy].run == NULL)
-        status = select_fail(error, SELECT_BAD_INPUT, "strategy", "one that is built", "%s", strategies[policy->strategy].name);
     if (status != SELECT_OK)
         return status;
     struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};

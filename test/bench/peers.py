@@ -76,6 +76,16 @@ def indices(result: SelectResult | Picks) -> npt.NDArray[np.int64]:
     return result.indices if isinstance(result, SelectResult) else np.asarray(result, np.int64)
 
 
+def nearest2(points: Floats, centers: Floats) -> npt.NDArray[np.float64]:
+    """Squared distance of each point to the nearest centre, by the block."""
+    wide = centers.astype(np.float64)
+    norm2 = (wide**2).sum(1)
+    found = []
+    for part in np.array_split(points.astype(np.float64), max(1, len(points) * len(centers) // 20_000_000)):
+        found.append((norm2 - 2 * part @ wide.T).min(1) + (part**2).sum(1))
+    return np.maximum(np.concatenate(found), 0)
+
+
 # --- k-center ---------------------------------------------------------------------------------------------------------------
 
 
@@ -110,8 +120,7 @@ def kcenter_radius(points: Floats) -> Callable[[Any], float]:
     """Return what k-center makes small: the distance of the farthest point to its nearest centre."""
 
     def radius(result: Any) -> float:
-        centers = points[indices(result)].astype(np.float64)
-        return float(max(cdist(part, centers).min(1).max() for part in np.array_split(points, 60)))
+        return float(np.sqrt(nearest2(points, points[indices(result)]).max()))
 
     return radius
 
@@ -241,9 +250,7 @@ def covered(points: Floats, radius: float) -> Callable[[Any], float]:
     """Return the mean similarity of all samples to the nearest pick."""
 
     def value(result: Any) -> float:
-        centers = points[indices(result)]
-        parts = np.array_split(points, 20)
-        return float(np.mean(np.concatenate([np.exp(-cdist(p, centers, "sqeuclidean").min(1) / radius**2) for p in parts])))
+        return float(np.exp(-nearest2(points, points[indices(result)]) / radius**2).mean())
 
     return value
 
@@ -307,8 +314,7 @@ def balls(points: Floats, radius: float) -> Callable[[Any], float]:
     """Return the share of samples within the radius of a pick."""
 
     def share(result: Any) -> float:
-        centers = points[indices(result)]
-        return float(np.mean(np.concatenate([cdist(p, centers).min(1) < radius for p in np.array_split(points, 20)])))
+        return float((nearest2(points, points[indices(result)]) < radius**2).mean())
 
     return share
 

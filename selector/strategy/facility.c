@@ -1,0 +1,6 @@
+#include "selector/strategy/job.h"
+
+enum select_status select_run_facility_location(struct select_job *job)
+{
+    return select_fail(job->error, SELECT_BAD_INPUT, "strategy", "one that is built", "facility_location");
+}
