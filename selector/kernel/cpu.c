@@ -8,14 +8,23 @@
 #include <stdlib.h>
 
 static bool has_avx2;
+static bool has_avx512;
 
 #if defined(__x86_64__)
 
-/* AVX2 and, which every processor with it has, the binary16 conversions. */
+/* AVX2 and, which every processor with it has, the fused multiply-add and the binary16 conversions. */
 static bool cpu_avx2(void)
 {
     unsigned eax, ebx, ecx = 0, edx;
-    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
+           (ecx & bit_F16C);
+}
+
+/* The parts of AVX-512 that every processor with it but the very first has. */
+static bool cpu_avx512(void)
+{
+    return cpu_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 
 /*
@@ -28,8 +37,7 @@ static int blis_arch(void)
         return -1;
     if (__builtin_cpu_is("amd"))
         return BLIS_ARCH_ZEN3;
-    if (__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_is("intel") && cpu_avx512())
         return BLIS_ARCH_SKX;
     return BLIS_ARCH_HASWELL;
 }
@@ -42,6 +50,7 @@ __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
     has_avx2 = cpu_avx2();
+    has_avx512 = cpu_avx512();
     int arch = blis_arch();
     if (arch < 0 || getenv("BLIS_ARCH_TYPE") != NULL)
         return;
@@ -60,12 +69,27 @@ bool kernel_cpu_avx2(void)
     return has_avx2;
 }
 
+bool kernel_cpu_avx512(void)
+{
+    return has_avx512;
+}
+
 void kernel_cpu_plain(bool plain)
 {
 #if defined(__x86_64__)
     has_avx2 = !plain && cpu_avx2();
+    has_avx512 = !plain && cpu_avx512();
 #else
     (void)plain;
+#endif
+}
+
+void kernel_cpu_narrow(bool narrow)
+{
+#if defined(__x86_64__)
+    has_avx512 = !narrow && cpu_avx512();
+#else
+    (void)narrow;
 #endif
 }
 
