@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
-{
-    return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
-}
-
 bool select_job_fits(const struct select_job *job, uint32_t slot)
 {
     if (job->groups != NULL && job->input->group[slot] != 0 &&
@@ -116,13 +111,6 @@ double select_job_class_weight(const struct select_job *job, uint32_t slot)
     if (job->class_weight == NULL || job->predicted == NULL || job->predicted[slot] < 0)
         return 1;
     return job->class_weight[job->predicted[slot]];
-}
-
-double select_job_dollars(const struct select_job *job, uint32_t slot)
-{
-    int64_t cost = 0;
-    select_job_cost(job, slot, &cost);
-    return (double)(cost > 0 ? cost : 1) / 1e6;
 }
 
 void select_job_keep_embedded(struct select_job *job)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "selector/kernel/kcenter.h"
+#include "selector/kernel/sort.h"
 #include "selector/strategy/select.h"
 
 /* Streams of random numbers: one a purpose, so that no two purposes share a draw. */
@@ -51,7 +52,10 @@ struct select_job {
 };
 
 /* price x overlap of one sample; false: it overflows, the sample cannot be paid for. */
-bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost);
+static inline bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
+{
+    return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
+}
 
 /* Whether the group rule and the maximum shares let `slot` in. */
 bool select_job_fits(const struct select_job *job, uint32_t slot);
@@ -90,7 +94,12 @@ double select_job_slice_weight(const struct select_job *job, uint32_t slot);
 double select_job_class_weight(const struct select_job *job, uint32_t slot);
 
 /* Micro-dollars to dollars for gain per dollar; a free sample counts as one micro-dollar, so that the quotient stays finite. */
-double select_job_dollars(const struct select_job *job, uint32_t slot);
+static inline double select_job_dollars(const struct select_job *job, uint32_t slot)
+{
+    int64_t cost = 0;
+    select_job_cost(job, slot, &cost);
+    return (double)(cost > 0 ? cost : 1) / 1e6;
+}
 
 /* Forgets the candidates that have no embedding. */
 void select_job_keep_embedded(struct select_job *job);
@@ -151,9 +160,8 @@ enum select_status select_job_scores(struct select_job *job, double temperature,
 struct select_order {
     struct select_source source;
     const struct select_job *job;
-    uint32_t *order;
+    struct kernel_order order;
     size_t at;
-    const double *keys;
     const double *gains;
     const double *probabilities; /* NULL: 0 */
 };
