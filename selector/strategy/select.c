@@ -29,7 +29,7 @@ static const struct {
     [SELECT_VARIATION_RATIO] = {"variation_ratio", select_run_draws, NEED_DRAWS},
     [SELECT_VOTE_ENTROPY] = {"vote_entropy", select_run_draws, NEED_DRAWS},
     [SELECT_COMMITTEE_KL] = {"committee_kl", select_run_draws, NEED_DRAWS},
-    [SELECT_GRADIENT_LENGTH] = {"gradient_length", select_run_gradient_length, NEED_PREDICTIONS | NEED_EMBEDDINGS},
+    [SELECT_GRADIENT_LENGTH] = {"gradient_length", select_run_gradient_length, NEED_DENSE | NEED_EMBEDDINGS},
     [SELECT_DENSITY] = {"density", select_run_density, NEED_EMBEDDINGS},
     [SELECT_OUTLIER] = {"outlier", select_run_outlier, NEED_EMBEDDINGS},
     [SELECT_POWER_BALD] = {"power_bald", select_run_power_bald, NEED_DRAWS},
