@@ -24,6 +24,7 @@ enum select_need {
     NEED_UTILITY = 4,
     NEED_EMBEDDINGS = 8,
     NEED_DRAWS = 16,
+    NEED_DISTRIBUTION = 32, /* predictions are of one class or another, not of independent ones */
 };
 
 struct select_job {
@@ -153,7 +154,10 @@ enum select_status select_run_cluster_margin(struct select_job *job);
 enum select_status select_run_search(struct select_job *job);
 enum select_status select_run_galaxy(struct select_job *job);
 
-/* Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. */
+/*
+ * Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. 1 - first is the least
+ * confidence and 1 - (first - second) the margin score, aggregated ones too.
+ */
 enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy);
 
 /* A source over fixed keys: falling keys[i] of candidates[i], gains[i] reported. The arrays are borrowed. */
