@@ -14,7 +14,8 @@ enum select_stream {
     STREAM_CONTROL_ROUND,
     STREAM_REFERENCES,
     STREAM_CANDIDATES,
-    STREAM_SCALE
+    STREAM_SCALE,
+    STREAM_PIVOT
 };
 
 /* Columns that a strategy cannot do without. */
