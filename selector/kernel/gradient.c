@@ -49,8 +49,8 @@ static void length_tile(void *context, size_t tile, unsigned worker)
     }
 }
 
-enum kernel_status kernel_gradient_length(struct kernel_team *team, const struct kernel_rows *probabilities,
-    const struct kernel_rows *embeddings, double *length)
+enum kernel_status kernel_gradient_length(
+    struct kernel_team *team, const struct kernel_rows *probabilities, const struct kernel_rows *embeddings, double *length)
 {
     size_t size = probabilities->width + embeddings->width;
     struct pass pass = {probabilities, embeddings, length, malloc(kernel_team_size(team) * size * sizeof *pass.buffers)};

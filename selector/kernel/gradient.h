@@ -15,5 +15,5 @@
  * length[i] = sum_y p_y |p - e_y| sqrt(|x|^2 + 1) for row i of `probabilities` [rows x classes] and `embeddings` [rows x d],
  * both of the same count; 0 where either is absent.
  */
-enum kernel_status kernel_gradient_length(struct kernel_team *team, const struct kernel_rows *probabilities,
-    const struct kernel_rows *embeddings, double *length);
+enum kernel_status kernel_gradient_length(
+    struct kernel_team *team, const struct kernel_rows *probabilities, const struct kernel_rows *embeddings, double *length);

@@ -112,12 +112,11 @@ AVX2_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype d
     const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
     const __m256i count = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     struct lanes lanes = lanes_none();
-    __m256i at = count;
     for (size_t j = 0; j < width; j += LANES) {
         int32_t start = (int32_t)j;
         _mm_prefetch(row + j * bytes + AHEAD, _MM_HINT_T0);
         const __m256 v = j + LANES <= width ? load(row + j * bytes, dtype) : load_rest(row, width, dtype, width - j, &start);
-        at = _mm256_add_epi32(count, _mm256_set1_epi32(start));
+        const __m256i at = _mm256_add_epi32(count, _mm256_set1_epi32(start));
         if (top)
             join_top(&lanes, v, at);
         if (entropy)

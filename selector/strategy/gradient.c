@@ -1,6 +1,6 @@
 /*
- * gradient.c - expected gradient length of the last layer, whose input the embeddings are taken to be; kernel/gradient.h has the
- * formula and the paper. Ordered by length per dollar.
+ * gradient.c - expected gradient length of the last layer, whose input the embeddings are taken to be; kernel/gradient.h has
+ * the formula and the paper. Ordered by length per dollar.
  */
 #include "selector/kernel/gradient.h"
 #include "selector/strategy/job.h"

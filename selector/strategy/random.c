@@ -109,9 +109,9 @@ static void draw(const struct select_job *job, enum select_stream stream, double
 }
 
 /*
- * Fills in the probability of picks from..to-1. Exact: count of n without a money bound, and equal costs under one. Approximate:
- * unequal costs (the cost of those before is taken to be normal), and whatever groups, shares and filters change. The same cost
- * gives the same figure, so the last one is kept.
+ * Fills in the probability of picks from..to-1. Exact: count of n without a money bound, and equal costs under one.
+ * Approximate: unequal costs (the cost of those before is taken to be normal), and whatever groups, shares and filters change.
+ * The same cost gives the same figure, so the last one is kept.
  */
 static void record(struct select_job *job, size_t from, size_t to, double places, double money, bool rounded)
 {

@@ -118,7 +118,8 @@ static bool balance_costs(const struct select_job *job, struct design *design, d
     }
     if (!equal)
         return true;
-    *number = cost > 0 ? (double)(select_job_money_left(job) / cost) : HUGE_VAL;
+    int64_t paid_for = cost > 0 ? select_job_money_left(job) / cost : INT64_MAX;
+    *number = (double)paid_for;
     for (size_t i = 0; i < design->count; i++)
         design->balance[i] = 1;
     return false;
