@@ -107,7 +107,7 @@ AVX2_INLINE float entropy_of(float sum)
 
 /* --- one row ------------------------------------------------------------------------------------------------------------ */
 
-AVX2_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype dtype, bool top, bool entropy)
+AVX2_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype dtype, bool entropy)
 {
     const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
     const __m256i count = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -117,8 +117,7 @@ AVX2_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype d
         _mm_prefetch(row + j * bytes + AHEAD, _MM_HINT_T0);
         const __m256 v = j + LANES <= width ? load(row + j * bytes, dtype) : load_rest(row, width, dtype, width - j, &start);
         const __m256i at = _mm256_add_epi32(count, _mm256_set1_epi32(start));
-        if (top)
-            join_top(&lanes, v, at);
+        join_top(&lanes, v, at);
         if (entropy)
             join_entropy(&lanes, v);
     }
@@ -128,7 +127,7 @@ AVX2_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype d
 AVX2_INLINE void score_one(
     const char *row, size_t width, enum kernel_dtype dtype, bool entropy, const struct kernel_row_scores *scores, size_t i)
 {
-    struct lanes lanes = scan(row, width, dtype, true, entropy);
+    struct lanes lanes = scan(row, width, dtype, entropy);
     const float first = max_lane(lanes.first);
     const __m256i lower = _mm256_castps_si256(_mm256_cmp_ps(lanes.first, _mm256_set1_ps(first), _CMP_NEQ_OQ));
     const int32_t place = min_lane(_mm256_blendv_epi8(lanes.place, _mm256_set1_epi32(INT32_MAX), lower));
@@ -160,13 +159,6 @@ AVX2 void kernel_score_by_row_avx2(
         score_by_row(rows, count, width, KERNEL_F32, true, scores);
     else
         score_by_row(rows, count, width, KERNEL_F32, false, scores);
-}
-
-AVX2 float kernel_entropy_row_avx2(const void *row, size_t width, enum kernel_dtype dtype)
-{
-    if (dtype == KERNEL_F16)
-        return entropy_of(sum_lanes(scan(row, width, KERNEL_F16, false, true).sum));
-    return entropy_of(sum_lanes(scan(row, width, KERNEL_F32, false, true).sum));
 }
 
 /* --- eight rows at once ------------------------------------------------------------------------------------------------- */

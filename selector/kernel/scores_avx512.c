@@ -48,12 +48,7 @@ AVX512_INLINE void join_entropy(struct lanes *lanes, __m512 v)
     lanes->sum = _mm512_fmadd_ps(p, _mm512_fmadd_ps(g, s, _mm512_getexp_ps(p)), lanes->sum);
 }
 
-AVX512_INLINE float entropy_of(float sum)
-{
-    return sum < 0 ? -KERNEL_LN2 * sum : 0;
-}
-
-/* --- one row ------------------------------------------------------------------------------------------------------------ */
+/* --- row by row --------------------------------------------------------------------------------------------------------- */
 
 AVX512_INLINE __m512 load(const char *from, enum kernel_dtype dtype)
 {
@@ -72,21 +67,27 @@ AVX512_INLINE __m512 load_some(const char *from, size_t count, enum kernel_dtype
     return _mm512_mask_loadu_ps(least, some, from);
 }
 
-AVX512_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype dtype, bool top, bool entropy)
+AVX512_INLINE void join(struct lanes *lanes, const char *from, size_t left, enum kernel_dtype dtype, __m512i at, bool entropy)
+{
+    const __m512 v = left >= LANES ? load(from, dtype) : load_some(from, left, dtype);
+    _mm_prefetch(from + AHEAD, _MM_HINT_T0);
+    join_top(lanes, v, at);
+    if (entropy)
+        join_entropy(lanes, v);
+}
+
+AVX512_INLINE struct lanes scan(const char *row, size_t width, enum kernel_dtype dtype, bool entropy)
 {
     const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
     struct lanes lanes = lanes_none();
     __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    for (size_t j = 0; j < width; j += LANES) {
-        const char *from = row + j * bytes;
-        _mm_prefetch(from + AHEAD, _MM_HINT_T0);
-        const __m512 v = j + LANES <= width ? load(from, dtype) : load_some(from, width - j, dtype);
-        if (top)
-            join_top(&lanes, v, at);
-        if (entropy)
-            join_entropy(&lanes, v);
+    size_t j = 0;
+    for (; j + LANES <= width; j += LANES) {
+        join(&lanes, row + j * bytes, LANES, dtype, at, entropy);
         at = _mm512_add_epi32(at, _mm512_set1_epi32(LANES));
     }
+    if (j < width)
+        join(&lanes, row + j * bytes, width - j, dtype, at, entropy);
     return lanes;
 }
 
@@ -129,7 +130,7 @@ AVX512_INLINE void score_four(const void *const *rows, size_t width, enum kernel
 {
     struct lanes four[FOUR];
     for (size_t r = 0; r < FOUR; r++)
-        four[r] = scan(rows[i + r], width, dtype, true, entropy);
+        four[r] = scan(rows[i + r], width, dtype, entropy);
     float *first = scores->first + i;
     __m512 second[FOUR];
     _mm_storeu_ps(first, max_lanes(four[0].first, four[1].first, four[2].first, four[3].first));
@@ -168,13 +169,6 @@ AVX512 void kernel_score_by_row_avx512(
         score_by_row(rows, count, width, KERNEL_F32, true, scores);
     else
         score_by_row(rows, count, width, KERNEL_F32, false, scores);
-}
-
-AVX512 float kernel_entropy_row_avx512(const void *row, size_t width, enum kernel_dtype dtype)
-{
-    if (dtype == KERNEL_F16)
-        return entropy_of(_mm512_reduce_add_ps(scan(row, width, KERNEL_F16, false, true).sum));
-    return entropy_of(_mm512_reduce_add_ps(scan(row, width, KERNEL_F32, false, true).sum));
 }
 
 /* --- sixteen rows at once ----------------------------------------------------------------------------------------------- */

@@ -27,14 +27,10 @@ struct kernel_row_scores {
 typedef void kernel_score_rows_fn(
     const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores);
 
-/* The entropy alone of one row. */
-typedef float kernel_entropy_row_fn(const void *row, size_t width, enum kernel_dtype dtype);
-
 /* What one processor has. Which function scores a row depends on its width alone, so that equal rows score the same. */
 struct kernel_score_path {
     kernel_score_rows_fn *wide;   /* a row at a time */
     kernel_score_rows_fn *narrow; /* group_rows at a time: quicker where rows are short */
-    kernel_entropy_row_fn *entropy;
     size_t group_rows;
     size_t narrow_min; /* widths that `narrow` is for: from.. */
     size_t narrow_max; /* ..to; 0: none */
@@ -47,11 +43,9 @@ const struct kernel_score_path *kernel_score_path(void);
 
 kernel_score_rows_fn kernel_score_by_row_avx2;
 kernel_score_rows_fn kernel_score_eight_avx2; /* 8 <= width */
-kernel_entropy_row_fn kernel_entropy_row_avx2;
 
 kernel_score_rows_fn kernel_score_by_row_avx512;
 kernel_score_rows_fn kernel_score_sixteen_avx512;
-kernel_entropy_row_fn kernel_entropy_row_avx512;
 
 /*
  * log2(1 + s) / s for s in [0, 1): the polynomial of degree 5 whose product with s has the least largest error, 2.1e-6 (1.5e-6
