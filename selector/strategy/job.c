@@ -118,6 +118,12 @@ double select_job_class_weight(const struct select_job *job, uint32_t slot)
     return job->class_weight[job->predicted[slot]];
 }
 
+double select_job_worth(const struct select_job *job, uint32_t slot)
+{
+    double uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[slot] : 1;
+    return uncertainty * select_job_class_weight(job, slot) * select_job_slice_weight(job, slot);
+}
+
 double select_job_dollars(const struct select_job *job, uint32_t slot)
 {
     int64_t cost = 0;

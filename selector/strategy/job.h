@@ -89,6 +89,9 @@ double select_job_slice_weight(const struct select_job *job, uint32_t slot);
 /* Weight of its predicted class; 1 where there is no prediction. */
 double select_job_class_weight(const struct select_job *job, uint32_t slot);
 
+/* Uncertainty (1 where it was not computed) times the weights of the predicted class and of the tags. */
+double select_job_worth(const struct select_job *job, uint32_t slot);
+
 /* Micro-dollars to dollars for gain per dollar; a free sample counts as one micro-dollar, so that the quotient stays finite. */
 double select_job_dollars(const struct select_job *job, uint32_t slot);
 
