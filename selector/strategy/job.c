@@ -131,6 +131,12 @@ double select_job_dollars(const struct select_job *job, uint32_t slot)
     return (double)(cost > 0 ? cost : 1) / 1e6;
 }
 
+double select_per_dollar(const struct select_job *job, uint32_t slot, double gain)
+{
+    double dollars = select_job_dollars(job, slot);
+    return gain > 0 ? gain / dollars : gain * dollars;
+}
+
 void select_job_keep_embedded(struct select_job *job)
 {
     size_t kept = 0;
