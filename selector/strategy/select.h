@@ -234,7 +234,7 @@ const char *select_arm_name(enum select_arm arm);
 /* SELECT_VERSION of the library that is loaded. */
 unsigned select_version(void);
 
-/* One line for the log: the processor's features used and the BLIS kernels in use, e.g. "skx" or "zen3". Static. */
+/* One word for the log: the kernels of the matrix product in use, "avx512", "avx2" or the name of BLIS's. Static. */
 const char *select_kernels_name(void);
 
 #pragma GCC visibility pop
