@@ -1,0 +1,160 @@
+#include "selector/kernel/sketch.h"
+
+#include "selector/kernel/directions.h"
+#include "selector/kernel/gemm.h"
+#include "selector/kernel/vector.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TILE = 256 };
+
+/* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
+static double rounding(size_t terms)
+{
+    return (double)(terms + 8) * 0x1p-24;
+}
+
+struct sketching {
+    struct kernel_sketch *sketch;
+    const struct kernel_directions *directions;
+    float *scratch; /* for each worker: rows, and rows again from their coordinates */
+    float *longest; /* [tiles] greatest length of a row less the origin */
+};
+
+static size_t tile_count(const struct kernel_sketch *sketch, size_t tile)
+{
+    size_t left = sketch->count - tile * TILE;
+    return left < TILE ? left : TILE;
+}
+
+static float longest_of(const float *values, size_t count, size_t width)
+{
+    float longest = 0;
+    for (size_t i = 0; i < count; i++) {
+        float norm2 = kernel_norm2(values + i * width, width);
+        longest = norm2 > longest ? norm2 : longest;
+    }
+    return sqrtf(longest);
+}
+
+static void sketch_tile(void *context, size_t tile, unsigned worker)
+{
+    struct sketching *sketching = context;
+    struct kernel_sketch *sketch = sketching->sketch;
+    const struct kernel_directions *directions = sketching->directions;
+    size_t d = sketch->rows->width;
+    size_t width = sketch->width;
+    size_t count = tile_count(sketch, tile);
+    float *rows = sketching->scratch + worker * 2 * TILE * d;
+    float *again = rows + TILE * d;
+    kernel_gather(sketch->rows, sketch->slots + tile * TILE, count, sketch->origin, rows);
+    sketching->longest[tile] = longest_of(rows, count, d);
+    if (directions->count == 0)
+        return;
+    float *out = sketch->values + tile * TILE * width;
+    kernel_gemm_nt(count, directions->count, d, rows, d, directions->values, d, out, width);
+    kernel_gemm_nt(count, d, directions->count, out, width, directions->turned, directions->count, again, d);
+    for (size_t i = 0; i < count; i++) {
+        float *point = out + i * width;
+        point[width - 2] = sqrtf(kernel_distance2(rows + i * d, again + i * d, d));
+        point[width - 1] = kernel_norm2(point, width - 1);
+    }
+}
+
+/*
+ * Coordinates: with P the directions as rows, P = S Q where Q is orthonormal and |S - 1| <= error. Against the exact Q x, P x
+ * is off by error |x|, and by its rounding, rounding(d) |x| in each coordinate. The rest x - P^T P x is off by twice that and
+ * by the rounding of the second product. The origin is taken off within 2^-24 |x|. Two rows have two errors.
+ */
+static void set_slack(struct kernel_sketch *sketch, const struct kernel_directions *directions, double longest)
+{
+    size_t d = sketch->rows->width;
+    double side = sqrt((double)directions->count);
+    double product = side * (rounding(d) + rounding(directions->count));
+    double error = 4 * (product + directions->error) + 2 * rounding(d);
+    if (directions->count == 0)
+        error = 0x1p-23;
+    sketch->slack = 2.1 * error * longest;
+    sketch->slack2 = 8 * rounding(sketch->width + d) * longest * longest;
+}
+
+static enum kernel_status fill(
+    struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_directions *directions)
+{
+    size_t tiles = (sketch->count + TILE - 1) / TILE;
+    struct sketching sketching = {
+        .sketch = sketch,
+        .directions = directions,
+        .scratch = malloc(kernel_team_size(team) * 2 * TILE * sketch->rows->width * sizeof *sketching.scratch),
+        .longest = calloc(tiles + 1, sizeof *sketching.longest),
+    };
+    enum kernel_status status = KERNEL_NO_MEMORY;
+    if (sketching.scratch != NULL && sketching.longest != NULL)
+        status = kernel_team_run(team, tiles, sketch_tile, &sketching) ? KERNEL_OK : KERNEL_STOPPED;
+    double longest = 0;
+    for (size_t tile = 0; status == KERNEL_OK && tile < tiles; tile++)
+        longest = fmax(longest, (double)sketching.longest[tile]);
+    set_slack(sketch, directions, longest);
+    free(sketching.scratch);
+    free(sketching.longest);
+    return status;
+}
+
+enum kernel_status kernel_sketch_init(
+    struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows, const uint32_t *slots, size_t count)
+{
+    *sketch = (struct kernel_sketch){
+        .rows = rows,
+        .slots = slots,
+        .count = count,
+        .origin = calloc(rows->width + 1, sizeof *sketch->origin),
+    };
+    struct kernel_directions directions = {0};
+    enum kernel_status status = KERNEL_NO_MEMORY;
+    if (sketch->origin != NULL)
+        status = kernel_directions_init(&directions, team, rows, slots, count, sketch->origin);
+    if (status != KERNEL_OK)
+        goto done;
+    sketch->width = (directions.count > 0 ? directions.count : rows->width) + 2;
+    if (directions.count > 0) {
+        sketch->values = malloc((count + 1) * sketch->width * sizeof *sketch->values);
+        if (sketch->values == NULL) {
+            status = KERNEL_NO_MEMORY;
+            goto done;
+        }
+    }
+    status = fill(sketch, team, &directions);
+done:
+    kernel_directions_deinit(&directions);
+    return status;
+}
+
+void kernel_sketch_deinit(struct kernel_sketch *sketch)
+{
+    free(sketch->values);
+    free(sketch->origin);
+    *sketch = (struct kernel_sketch){0};
+}
+
+const float *kernel_sketch_tile(const struct kernel_sketch *sketch, size_t from, size_t count, float *scratch)
+{
+    if (sketch->values != NULL)
+        return sketch->values + from * sketch->width;
+    size_t d = sketch->rows->width;
+    for (size_t i = 0; i < count; i++) {
+        float *point = scratch + i * sketch->width;
+        kernel_gather(sketch->rows, &sketch->slots[from + i], 1, sketch->origin, point);
+        point[d] = 0;
+        point[d + 1] = kernel_norm2(point, d);
+    }
+    return scratch;
+}
+
+void kernel_sketch_query(const float *sketch, size_t width, float *query)
+{
+    for (size_t j = 0; j + 1 < width; j++)
+        query[j] = -2 * sketch[j];
+    query[width - 1] = 1;
+}
