@@ -11,7 +11,7 @@
 #include <immintrin.h>
 #endif
 
-enum { QUERIES = 256, TILE = 256, PENDING = 1024 };
+enum { QUERIES = 256, TILE = KERNEL_SKETCH_TILE, PENDING = 1024 };
 
 /* A pair that its lower bound does not rule out. */
 struct pair {
@@ -34,7 +34,8 @@ struct query {
 struct search {
     struct kernel_team *team;
     const struct kernel_sketch *sketch;
-    const uint32_t *queries;
+    uint32_t *queries; /* [query_count] numbers, in the sketch's order */
+    uint32_t *at;      /* [query_count] their places in the sketch */
     size_t query_count;
     const struct kernel_neighbors *found;
     struct worker {
@@ -175,12 +176,13 @@ static void take(const struct search *search, const struct worker *worker, struc
 /* --- tiles of queries ------------------------------------------------------------------------------------------------------
  */
 
-static void query_init(const struct search *search, const struct worker *worker, size_t number, size_t i)
+static void query_init(const struct search *search, const struct worker *worker, size_t ordinal, size_t i)
 {
     const struct kernel_sketch *sketch = search->sketch;
     size_t d = sketch->rows->width;
     size_t k = search->found->k;
-    uint32_t at = search->queries != NULL ? search->queries[number] : (uint32_t)number;
+    uint32_t at = search->at[ordinal];
+    uint32_t number = search->queries[ordinal];
     const float *point = kernel_sketch_tile(sketch, at, 1, worker->sketches);
     struct query *query = &worker->queries[i];
     kernel_gather(sketch->rows, &sketch->slots[at], 1, NULL, worker->rows + i * d);
@@ -198,30 +200,63 @@ static void query_init(const struct search *search, const struct worker *worker,
     kernel_sketch_query(point, sketch->width, worker->turned + i * sketch->width);
 }
 
+/* Compares `count` queries with one tile of the sketch. */
+static void compare(const struct search *search, const struct worker *worker, size_t count, size_t from)
+{
+    const struct kernel_sketch *sketch = search->sketch;
+    size_t width = sketch->width;
+    size_t m = sketch->count - from < TILE ? sketch->count - from : TILE;
+    const float *points = kernel_sketch_tile(sketch, from, m, worker->sketches);
+    kernel_gemm_nt(count, m, width, worker->turned, width, points, width, worker->products, m);
+    for (size_t i = 0; i < count; i++) {
+        const float *products = worker->products + i * m;
+        size_t hits = hits_of(products, m, worker->queries[i].cut, worker->hits);
+        for (size_t h = 0; h < hits; h++)
+            take(search, worker, &worker->queries[i], products[worker->hits[h]], (uint32_t)from + worker->hits[h]);
+    }
+}
+
+/* From the tile of the first query on, and around: near rows first. */
 static void search_tile(void *context, size_t tile, unsigned number)
 {
     const struct search *search = context;
     const struct worker *worker = &search->workers[number];
-    const struct kernel_sketch *sketch = search->sketch;
     size_t left = search->query_count - tile * QUERIES;
     size_t count = left < QUERIES ? left : QUERIES;
+    size_t tiles = (search->sketch->count + TILE - 1) / TILE;
     for (size_t i = 0; i < count; i++)
         query_init(search, worker, tile * QUERIES + i, i);
-    for (size_t from = 0; from < sketch->count && !kernel_team_poll(search->team, number); from += TILE) {
-        size_t m = sketch->count - from < TILE ? sketch->count - from : TILE;
-        const float *points = kernel_sketch_tile(sketch, from, m, worker->sketches);
-        kernel_gemm_nt(count, m, sketch->width, worker->turned, sketch->width, points, sketch->width, worker->products, m);
-        for (size_t i = 0; i < count; i++) {
-            const float *products = worker->products + i * m;
-            size_t hits = hits_of(products, m, worker->queries[i].cut, worker->hits);
-            for (size_t h = 0; h < hits; h++)
-                take(search, worker, &worker->queries[i], products[worker->hits[h]], (uint32_t)from + worker->hits[h]);
-        }
-    }
+    size_t first = search->at[tile * QUERIES] / TILE;
+    for (size_t t = 0; t < tiles && !kernel_team_poll(search->team, number); t++)
+        compare(search, worker, count, (first + t) % tiles * TILE);
     for (size_t i = 0; i < count && !kernel_team_poll(search->team, number); i++)
         measure_pending(search, worker, &worker->queries[i]);
     if (search->found->done != NULL)
         atomic_fetch_add(search->found->done, count);
+}
+
+/* Puts the queries in the sketch's order, so that those of a tile are near each other. */
+static bool list_queries(struct search *search, const uint32_t *queries)
+{
+    const struct kernel_sketch *sketch = search->sketch;
+    uint32_t *number = malloc((sketch->count + 1) * sizeof *number);
+    search->queries = malloc((search->query_count + 1) * sizeof *search->queries);
+    search->at = malloc((search->query_count + 1) * sizeof *search->at);
+    bool ok = number != NULL && search->queries != NULL && search->at != NULL;
+    for (size_t i = 0; ok && i < sketch->count; i++)
+        number[i] = queries == NULL ? (uint32_t)i : UINT32_MAX;
+    for (size_t q = 0; ok && queries != NULL && q < search->query_count; q++)
+        number[queries[q]] = (uint32_t)q;
+    size_t listed = 0;
+    for (size_t at = 0; ok && at < sketch->count; at++) {
+        uint32_t q = number[sketch->places[at]];
+        if (q == UINT32_MAX)
+            continue;
+        search->queries[listed] = q;
+        search->at[listed++] = (uint32_t)at;
+    }
+    free(number);
+    return ok;
 }
 
 static bool worker_init(struct worker *worker, const struct search *search)
@@ -264,12 +299,11 @@ enum kernel_status kernel_neighbors_find(struct kernel_team *team, const struct 
     struct search search = {
         .team = team,
         .sketch = sketch,
-        .queries = queries,
         .query_count = queries != NULL ? query_count : sketch->count,
         .found = found,
         .workers = calloc(threads, sizeof *search.workers),
     };
-    bool ok = search.workers != NULL;
+    bool ok = search.workers != NULL && list_queries(&search, queries);
     for (unsigned i = 0; ok && i < threads; i++)
         ok = worker_init(&search.workers[i], &search);
     enum kernel_status status = KERNEL_NO_MEMORY;
@@ -279,5 +313,7 @@ enum kernel_status kernel_neighbors_find(struct kernel_team *team, const struct 
     for (unsigned i = 0; search.workers != NULL && i < threads; i++)
         worker_deinit(&search.workers[i]);
     free(search.workers);
+    free(search.queries);
+    free(search.at);
     return status;
 }

@@ -22,7 +22,8 @@ struct kernel_neighbors {
 };
 
 /*
- * Neighbours of rows slots[queries[q]], or of every row where `queries` is NULL, among all rows of the sketch but themselves.
+ * Neighbours of the rows at queries[0..query_count) of the list that was sketched, each once; of all of it, in its order, where
+ * `queries` is NULL; among all rows of the sketch but themselves.
  */
 enum kernel_status kernel_neighbors_find(struct kernel_team *team, const struct kernel_sketch *sketch, const uint32_t *queries,
     size_t query_count, const struct kernel_neighbors *found);

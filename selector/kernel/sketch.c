@@ -2,13 +2,14 @@
 
 #include "selector/kernel/directions.h"
 #include "selector/kernel/gemm.h"
+#include "selector/kernel/split.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 256 };
+enum { TILE = 256, SPLIT_COORDINATES = 32 };
 
 /* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
 static double rounding(size_t terms)
@@ -102,37 +103,67 @@ static enum kernel_status fill(
     return status;
 }
 
+/* Puts rows and sketches in an order of nearness. */
+static enum kernel_status order(struct kernel_sketch *sketch, const uint32_t *slots)
+{
+    size_t width = sketch->width;
+    float *values = malloc((sketch->count + 1) * width * sizeof *values);
+    if (values == NULL)
+        return KERNEL_NO_MEMORY;
+    size_t coordinates = width - 2 < SPLIT_COORDINATES ? width - 2 : SPLIT_COORDINATES;
+    kernel_split(sketch->values, sketch->count, coordinates, width, KERNEL_SKETCH_TILE, sketch->places);
+    for (size_t i = 0; i < sketch->count; i++) {
+        sketch->slots[i] = slots[sketch->places[i]];
+        memcpy(values + i * width, sketch->values + sketch->places[i] * width, width * sizeof *values);
+    }
+    free(sketch->values);
+    sketch->values = values;
+    return KERNEL_OK;
+}
+
+static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team *team, struct kernel_directions *directions)
+{
+    enum kernel_status status =
+        kernel_directions_init(directions, team, sketch->rows, sketch->slots, sketch->count, sketch->origin);
+    if (status != KERNEL_OK)
+        return status;
+    sketch->width = (directions->count > 0 ? directions->count : sketch->rows->width) + 2;
+    if (directions->count > 0) {
+        sketch->values = malloc((sketch->count + 1) * sketch->width * sizeof *sketch->values);
+        if (sketch->values == NULL)
+            return KERNEL_NO_MEMORY;
+    }
+    return fill(sketch, team, directions);
+}
+
 enum kernel_status kernel_sketch_init(
     struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows, const uint32_t *slots, size_t count)
 {
     *sketch = (struct kernel_sketch){
         .rows = rows,
-        .slots = slots,
+        .slots = malloc((count + 1) * sizeof *sketch->slots),
+        .places = malloc((count + 1) * sizeof *sketch->places),
         .count = count,
         .origin = calloc(rows->width + 1, sizeof *sketch->origin),
     };
-    struct kernel_directions directions = {0};
-    enum kernel_status status = KERNEL_NO_MEMORY;
-    if (sketch->origin != NULL)
-        status = kernel_directions_init(&directions, team, rows, slots, count, sketch->origin);
-    if (status != KERNEL_OK)
-        goto done;
-    sketch->width = (directions.count > 0 ? directions.count : rows->width) + 2;
-    if (directions.count > 0) {
-        sketch->values = malloc((count + 1) * sketch->width * sizeof *sketch->values);
-        if (sketch->values == NULL) {
-            status = KERNEL_NO_MEMORY;
-            goto done;
-        }
+    if (sketch->slots == NULL || sketch->places == NULL || sketch->origin == NULL)
+        return KERNEL_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        sketch->slots[i] = slots[i];
+        sketch->places[i] = (uint32_t)i;
     }
-    status = fill(sketch, team, &directions);
-done:
+    struct kernel_directions directions = {0};
+    enum kernel_status status = make(sketch, team, &directions);
     kernel_directions_deinit(&directions);
+    if (status == KERNEL_OK && sketch->values != NULL)
+        status = order(sketch, slots);
     return status;
 }
 
 void kernel_sketch_deinit(struct kernel_sketch *sketch)
 {
+    free(sketch->slots);
+    free(sketch->places);
     free(sketch->values);
     free(sketch->origin);
     *sketch = (struct kernel_sketch){0};

@@ -15,9 +15,12 @@
 #include "selector/kernel/status.h"
 #include "selector/kernel/team.h"
 
+enum { KERNEL_SKETCH_TILE = 256 }; /* sketches that are near each other, from a multiple of this */
+
 struct kernel_sketch {
     const struct kernel_rows *rows;
-    const uint32_t *slots; /* [count] rows that are present */
+    uint32_t *slots;  /* [count] rows that are present, near ones often close together */
+    uint32_t *places; /* [count] where slots[i] was in the caller's list */
     size_t count;
     size_t width;  /* of a sketch: coordinates, length of the rest, squared length of these */
     float *values; /* [count x width], NULL: the rows by themselves */
