@@ -11,7 +11,7 @@
 #include <immintrin.h>
 #endif
 
-enum { QUERIES = 256, TILE = KERNEL_SKETCH_TILE, PENDING = 1024 };
+enum { QUERIES = 512, TILE = KERNEL_SKETCH_TILE, PENDING = 512 };
 
 /* A pair that its lower bound does not rule out. */
 struct pair {
@@ -120,20 +120,8 @@ static void drop_beyond(struct query *query)
     query->pair_count = kept;
 }
 
-static int pair_compare(const void *a, const void *b)
-{
-    const struct pair *x = a;
-    const struct pair *y = b;
-    if (x->bound < y->bound || x->bound > y->bound)
-        return x->bound < y->bound ? -1 : 1;
-    return x->at < y->at ? -1 : 1;
-}
-
-/* Measures what is pending, nearest first: then the cut is low before most are looked at. */
 static void measure_pending(const struct search *search, const struct worker *worker, struct query *query)
 {
-    drop_beyond(query);
-    qsort(query->pairs, query->pair_count, sizeof *query->pairs, pair_compare);
     for (size_t i = 0; i < query->pair_count; i++) {
         if (!(query->pairs[i].bound > query->cut))
             measure(search, worker, query, query->pairs[i].at);
@@ -165,7 +153,7 @@ static void take(const struct search *search, const struct worker *worker, struc
         measure(search, worker, query, at);
         return;
     }
-    query->pairs[query->pair_count++] = (struct pair){isnan(bound) ? -INFINITY : bound, at};
+    query->pairs[query->pair_count++] = (struct pair){bound, at};
     if (query->pair_count < PENDING)
         return;
     drop_beyond(query);
