@@ -37,6 +37,9 @@ struct search {
     uint32_t *queries; /* [query_count] numbers, in the sketch's order */
     uint32_t *at;      /* [query_count] their places in the sketch */
     size_t query_count;
+    size_t *groups; /* [group_count + 1] where each group of queries begins: they visit the same tiles */
+    size_t group_count;
+    size_t visits;
     const struct kernel_neighbors *found;
     struct worker {
         struct query *queries; /* [QUERIES] */
@@ -48,6 +51,8 @@ struct search {
         float *sketches;       /* [TILE x width] */
         float *products;       /* [QUERIES x TILE] */
         uint32_t *hits;        /* [TILE] */
+        uint32_t *tiles;       /* [visits] of the sketch, nearest first */
+        float *tile_distances; /* [visits] */
     } * workers;
 };
 
@@ -188,6 +193,11 @@ static void query_init(const struct search *search, const struct worker *worker,
     kernel_sketch_query(point, sketch->width, worker->turned + i * sketch->width);
 }
 
+static size_t sketch_tiles(const struct kernel_sketch *sketch)
+{
+    return (sketch->count + TILE - 1) / TILE;
+}
+
 /* Compares `count` queries with one tile of the sketch. */
 static void compare(const struct search *search, const struct worker *worker, size_t count, size_t from)
 {
@@ -204,19 +214,34 @@ static void compare(const struct search *search, const struct worker *worker, si
     }
 }
 
-/* From the tile of the first query on, and around: near rows first. */
-static void search_tile(void *context, size_t tile, unsigned number)
+/* The tiles nearest to one, by their means; all, where all are visited. */
+static void list_tiles(const struct search *search, const struct worker *worker, size_t own)
+{
+    const struct kernel_sketch *sketch = search->sketch;
+    size_t width = sketch->width - 1;
+    struct kernel_nearest nearest;
+    kernel_nearest_init(&nearest, search->visits, worker->tiles, worker->tile_distances);
+    for (size_t t = 0; t < sketch_tiles(sketch); t++) {
+        float distance2 = t == own ? -1 : kernel_distance2(sketch->centers + own * width, sketch->centers + t * width, width);
+        kernel_nearest_add(&nearest, distance2, (uint32_t)t);
+    }
+}
+
+static void search_group(void *context, size_t group, unsigned number)
 {
     const struct search *search = context;
     const struct worker *worker = &search->workers[number];
-    size_t left = search->query_count - tile * QUERIES;
-    size_t count = left < QUERIES ? left : QUERIES;
-    size_t tiles = (search->sketch->count + TILE - 1) / TILE;
+    size_t from = search->groups[group];
+    size_t count = search->groups[group + 1] - from;
+    size_t own = search->at[from] / TILE;
+    size_t tiles = sketch_tiles(search->sketch);
     for (size_t i = 0; i < count; i++)
-        query_init(search, worker, tile * QUERIES + i, i);
-    size_t first = search->at[tile * QUERIES] / TILE;
-    for (size_t t = 0; t < tiles && !kernel_team_poll(search->team, number); t++)
-        compare(search, worker, count, (first + t) % tiles * TILE);
+        query_init(search, worker, from + i, i);
+    bool all = search->visits == tiles;
+    if (!all)
+        list_tiles(search, worker, own);
+    for (size_t t = 0; t < search->visits && !kernel_team_poll(search->team, number); t++)
+        compare(search, worker, count, (all ? (own + t) % tiles : worker->tiles[t]) * TILE);
     for (size_t i = 0; i < count && !kernel_team_poll(search->team, number); i++)
         measure_pending(search, worker, &worker->queries[i]);
     if (search->found->done != NULL)
@@ -247,6 +272,22 @@ static bool list_queries(struct search *search, const uint32_t *queries)
     return ok;
 }
 
+/* Groups of as many queries as can be; of one tile of the sketch each where only some tiles are visited. */
+static bool list_groups(struct search *search)
+{
+    search->groups = malloc((search->query_count + 1) * sizeof *search->groups);
+    if (search->groups == NULL)
+        return false;
+    bool all = search->visits == sketch_tiles(search->sketch);
+    for (size_t q = 0; q < search->query_count; q++) {
+        size_t size = search->group_count > 0 ? q - search->groups[search->group_count - 1] : QUERIES;
+        if (size == QUERIES || (!all && search->at[q] / TILE != search->at[q - 1] / TILE))
+            search->groups[search->group_count++] = q;
+    }
+    search->groups[search->group_count] = search->query_count;
+    return true;
+}
+
 static bool worker_init(struct worker *worker, const struct search *search)
 {
     size_t width = search->sketch->width;
@@ -261,10 +302,12 @@ static bool worker_init(struct worker *worker, const struct search *search)
         .sketches = malloc(TILE * width * sizeof *worker->sketches),
         .products = malloc(QUERIES * TILE * sizeof *worker->products),
         .hits = malloc((TILE + 1) * sizeof *worker->hits),
+        .tiles = malloc((search->visits + 1) * sizeof *worker->tiles),
+        .tile_distances = malloc((search->visits + 1) * sizeof *worker->tile_distances),
     };
     return worker->queries != NULL && worker->leading != NULL && worker->pairs != NULL && worker->rows != NULL &&
            worker->row != NULL && worker->turned != NULL && worker->sketches != NULL && worker->products != NULL &&
-           worker->hits != NULL;
+           worker->hits != NULL && worker->tiles != NULL && worker->tile_distances != NULL;
 }
 
 static void worker_deinit(struct worker *worker)
@@ -278,6 +321,8 @@ static void worker_deinit(struct worker *worker)
     free(worker->sketches);
     free(worker->products);
     free(worker->hits);
+    free(worker->tiles);
+    free(worker->tile_distances);
 }
 
 enum kernel_status kernel_neighbors_find(struct kernel_team *team, const struct kernel_sketch *sketch, const uint32_t *queries,
@@ -288,20 +333,21 @@ enum kernel_status kernel_neighbors_find(struct kernel_team *team, const struct 
         .team = team,
         .sketch = sketch,
         .query_count = queries != NULL ? query_count : sketch->count,
+        .visits = found->visits > 0 && found->visits < sketch_tiles(sketch) ? found->visits : sketch_tiles(sketch),
         .found = found,
         .workers = calloc(threads, sizeof *search.workers),
     };
-    bool ok = search.workers != NULL && list_queries(&search, queries);
+    bool ok = search.workers != NULL && list_queries(&search, queries) && list_groups(&search);
     for (unsigned i = 0; ok && i < threads; i++)
         ok = worker_init(&search.workers[i], &search);
     enum kernel_status status = KERNEL_NO_MEMORY;
-    size_t tiles = (search.query_count + QUERIES - 1) / QUERIES;
     if (ok)
-        status = kernel_team_run(team, tiles, search_tile, &search) ? KERNEL_OK : KERNEL_STOPPED;
+        status = kernel_team_run(team, search.group_count, search_group, &search) ? KERNEL_OK : KERNEL_STOPPED;
     for (unsigned i = 0; search.workers != NULL && i < threads; i++)
         worker_deinit(&search.workers[i]);
     free(search.workers);
     free(search.queries);
     free(search.at);
+    free(search.groups);
     return status;
 }

@@ -1,5 +1,5 @@
 /*
- * neighbors.h - the exact k nearest neighbours of many rows.
+ * neighbors.h - the k nearest neighbours of many rows, exact or among near tiles of rows only.
  *
  * Lower bounds of all distances come as one matrix product from sketches of few coordinates (sketch.h); only the pairs that
  * these cannot rule out are measured in full. The answer is that of measuring every pair with kernel_distance2 and sorting, bit
@@ -18,6 +18,7 @@ struct kernel_neighbors {
     size_t k;            /* 1..KERNEL_NEIGHBORS_K_MAX */
     uint32_t *slots;     /* [queries x k] */
     float *distances2;   /* [queries x k] squared */
+    size_t visits;       /* tiles of the sketch that a row is compared with, its own and the nearest; 0: all, which is exact */
     atomic_size_t *done; /* queries done, for a progress callback; NULL: not counted */
 };
 

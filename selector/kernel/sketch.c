@@ -2,6 +2,7 @@
 
 #include "selector/kernel/directions.h"
 #include "selector/kernel/gemm.h"
+#include "selector/kernel/kmeans.h"
 #include "selector/kernel/split.h"
 #include "selector/kernel/vector.h"
 
@@ -9,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = 256, SPLIT_COORDINATES = 32 };
+enum { WIDTH_STORED = 128 }; /* of rows that are not worth reading again */
+
+enum { TILE = KERNEL_SKETCH_TILE, SPLIT_COORDINATES = 32, CLUSTERS_MAX = 8192, CLUSTER_ROUNDS = 6, CLUSTER_BATCH = 64 };
 
 /* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
 static double rounding(size_t terms)
@@ -40,6 +43,13 @@ static float longest_of(const float *values, size_t count, size_t width)
     return sqrtf(longest);
 }
 
+static void sketch_itself(const float *row, size_t width, float *point)
+{
+    memmove(point, row, width * sizeof *point);
+    point[width] = 0;
+    point[width + 1] = kernel_norm2(point, width);
+}
+
 static void sketch_tile(void *context, size_t tile, unsigned worker)
 {
     struct sketching *sketching = context;
@@ -52,9 +62,14 @@ static void sketch_tile(void *context, size_t tile, unsigned worker)
     float *again = rows + TILE * d;
     kernel_gather(sketch->rows, sketch->slots + tile * TILE, count, sketch->origin, rows);
     sketching->longest[tile] = longest_of(rows, count, d);
-    if (directions->count == 0)
+    if (sketch->values == NULL)
         return;
     float *out = sketch->values + tile * TILE * width;
+    if (directions->count == 0) {
+        for (size_t i = 0; i < count; i++)
+            sketch_itself(rows + i * d, d, out + i * width);
+        return;
+    }
     kernel_gemm_nt(count, directions->count, d, rows, d, directions->values, d, out, width);
     kernel_gemm_nt(count, d, directions->count, out, width, directions->turned, directions->count, again, d);
     for (size_t i = 0; i < count; i++) {
@@ -103,23 +118,119 @@ static enum kernel_status fill(
     return status;
 }
 
-/* Puts rows and sketches in an order of nearness. */
-static enum kernel_status order(struct kernel_sketch *sketch, const uint32_t *slots)
+/* --- the order --------------------------------------------------------------------------------------------------------------
+ */
+
+struct ordering {
+    struct kernel_kmeans kmeans;
+    uint32_t *cluster; /* [count] of each row */
+    uint32_t *items;   /* [count] by cluster */
+    size_t *first;     /* [clusters + 1] */
+    uint32_t *turns;   /* [clusters] the clusters, near ones in turn */
+};
+
+/* Clusters the sketches, or the rows where these are not stored. */
+static enum kernel_status find_clusters(
+    struct ordering *ordering, const struct kernel_sketch *sketch, struct kernel_team *team, uint64_t seed)
 {
-    size_t width = sketch->width;
-    float *values = malloc((sketch->count + 1) * width * sizeof *values);
-    if (values == NULL)
-        return KERNEL_NO_MEMORY;
-    size_t coordinates = width - 2 < SPLIT_COORDINATES ? width - 2 : SPLIT_COORDINATES;
-    kernel_split(sketch->values, sketch->count, coordinates, width, KERNEL_SKETCH_TILE, sketch->places);
-    for (size_t i = 0; i < sketch->count; i++) {
-        sketch->slots[i] = slots[sketch->places[i]];
-        memcpy(values + i * width, sketch->values + sketch->places[i] * width, width * sizeof *values);
+    const void *blocks[1] = {sketch->values};
+    struct kernel_rows points = *sketch->rows;
+    if (sketch->values != NULL) {
+        points = (struct kernel_rows){.count = sketch->count,
+            .width = sketch->width - 1,
+            .row_bytes = sketch->width * sizeof(float),
+            .dtype = KERNEL_F32,
+            .rows_per_block = sketch->count,
+            .blocks = blocks};
     }
-    free(sketch->values);
-    sketch->values = values;
+    const uint32_t *slots = sketch->values != NULL ? sketch->places : sketch->slots;
+    size_t clusters = sketch->count / TILE < CLUSTERS_MAX ? sketch->count / TILE : CLUSTERS_MAX;
+    struct kernel_kmeans_plan plan = {
+        .clusters = clusters, .rounds = CLUSTER_ROUNDS, .batch = CLUSTER_BATCH * clusters, .seed = seed};
+    enum kernel_status status = kernel_kmeans_init(&ordering->kmeans, team, &points, slots, sketch->count, &plan);
+    if (status == KERNEL_OK)
+        status = kernel_kmeans_assign(&ordering->kmeans, team, &points, slots, sketch->count, ordering->cluster);
+    return status;
+}
+
+/* places[0..count) by cluster, clusters that are near each other one after the other. */
+static enum kernel_status list_by_cluster(
+    struct ordering *ordering, struct kernel_sketch *sketch, struct kernel_team *team, uint64_t seed)
+{
+    size_t clusters = sketch->count / TILE;
+    ordering->cluster = malloc(sketch->count * sizeof *ordering->cluster);
+    ordering->items = malloc(sketch->count * sizeof *ordering->items);
+    ordering->first = malloc((clusters + 1) * sizeof *ordering->first);
+    ordering->turns = malloc(clusters * sizeof *ordering->turns);
+    if (ordering->cluster == NULL || ordering->items == NULL || ordering->first == NULL || ordering->turns == NULL)
+        return KERNEL_NO_MEMORY;
+    enum kernel_status status = find_clusters(ordering, sketch, team, seed);
+    if (status != KERNEL_OK)
+        return status;
+    const struct kernel_kmeans *kmeans = &ordering->kmeans;
+    kernel_kmeans_members(ordering->cluster, sketch->count, kmeans->clusters, ordering->items, ordering->first);
+    for (size_t c = 0; c < kmeans->clusters; c++)
+        ordering->turns[c] = (uint32_t)c;
+    size_t coordinates = kmeans->width < SPLIT_COORDINATES ? kmeans->width : SPLIT_COORDINATES;
+    kernel_split(kmeans->centers, kmeans->clusters, coordinates, kmeans->width, 1, ordering->turns);
+    size_t listed = 0;
+    for (size_t t = 0; t < kmeans->clusters; t++) {
+        size_t c = ordering->turns[t];
+        size_t size = ordering->first[c + 1] - ordering->first[c];
+        memcpy(sketch->places + listed, ordering->items + ordering->first[c], size * sizeof *sketch->places);
+        listed += size;
+    }
     return KERNEL_OK;
 }
+
+static enum kernel_status order(struct kernel_sketch *sketch, struct kernel_team *team, const uint32_t *slots, uint64_t seed)
+{
+    struct ordering ordering = {0};
+    size_t width = sketch->width;
+    float *values = sketch->values != NULL ? malloc(sketch->count * width * sizeof *values) : NULL;
+    enum kernel_status status = KERNEL_NO_MEMORY;
+    if (sketch->values == NULL || values != NULL)
+        status = list_by_cluster(&ordering, sketch, team, seed);
+    for (size_t i = 0; status == KERNEL_OK && i < sketch->count; i++) {
+        sketch->slots[i] = slots[sketch->places[i]];
+        if (values != NULL)
+            memcpy(values + i * width, sketch->values + sketch->places[i] * width, width * sizeof *values);
+    }
+    if (status == KERNEL_OK && values != NULL) {
+        free(sketch->values);
+        sketch->values = values;
+        values = NULL;
+    }
+    free(values);
+    kernel_kmeans_deinit(&ordering.kmeans);
+    free(ordering.cluster);
+    free(ordering.items);
+    free(ordering.first);
+    free(ordering.turns);
+    return status;
+}
+
+static enum kernel_status find_centers(struct kernel_sketch *sketch)
+{
+    size_t width = sketch->width - 1;
+    size_t tiles = (sketch->count + TILE - 1) / TILE;
+    sketch->centers = calloc(tiles * width + 1, sizeof *sketch->centers);
+    float *scratch = malloc(TILE * sketch->width * sizeof *scratch);
+    for (size_t t = 0; sketch->centers != NULL && scratch != NULL && t < tiles; t++) {
+        size_t count = tile_count(sketch, t);
+        const float *points = kernel_sketch_tile(sketch, t * TILE, count, scratch);
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < width; j++)
+                sketch->centers[t * width + j] += points[i * sketch->width + j] / (float)count;
+        }
+    }
+    bool ok = sketch->centers != NULL && scratch != NULL;
+    free(scratch);
+    return ok ? KERNEL_OK : KERNEL_NO_MEMORY;
+}
+
+/* --- all together -----------------------------------------------------------------------------------------------------------
+ */
 
 static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team *team, struct kernel_directions *directions)
 {
@@ -128,7 +239,7 @@ static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team 
     if (status != KERNEL_OK)
         return status;
     sketch->width = (directions->count > 0 ? directions->count : sketch->rows->width) + 2;
-    if (directions->count > 0) {
+    if (directions->count > 0 || sketch->rows->width <= WIDTH_STORED) {
         sketch->values = malloc((sketch->count + 1) * sketch->width * sizeof *sketch->values);
         if (sketch->values == NULL)
             return KERNEL_NO_MEMORY;
@@ -136,8 +247,8 @@ static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team 
     return fill(sketch, team, directions);
 }
 
-enum kernel_status kernel_sketch_init(
-    struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows, const uint32_t *slots, size_t count)
+enum kernel_status kernel_sketch_init(struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows,
+    const uint32_t *slots, size_t count, uint64_t seed)
 {
     *sketch = (struct kernel_sketch){
         .rows = rows,
@@ -155,9 +266,9 @@ enum kernel_status kernel_sketch_init(
     struct kernel_directions directions = {0};
     enum kernel_status status = make(sketch, team, &directions);
     kernel_directions_deinit(&directions);
-    if (status == KERNEL_OK && sketch->values != NULL)
-        status = order(sketch, slots);
-    return status;
+    if (status == KERNEL_OK && count >= (size_t)2 * TILE)
+        status = order(sketch, team, slots, seed);
+    return status == KERNEL_OK ? find_centers(sketch) : status;
 }
 
 void kernel_sketch_deinit(struct kernel_sketch *sketch)
@@ -166,6 +277,7 @@ void kernel_sketch_deinit(struct kernel_sketch *sketch)
     free(sketch->places);
     free(sketch->values);
     free(sketch->origin);
+    free(sketch->centers);
     *sketch = (struct kernel_sketch){0};
 }
 
@@ -177,8 +289,7 @@ const float *kernel_sketch_tile(const struct kernel_sketch *sketch, size_t from,
     for (size_t i = 0; i < count; i++) {
         float *point = scratch + i * sketch->width;
         kernel_gather(sketch->rows, &sketch->slots[from + i], 1, sketch->origin, point);
-        point[d] = 0;
-        point[d + 1] = kernel_norm2(point, d);
+        sketch_itself(point, d, point);
     }
     return scratch;
 }

@@ -7,7 +7,8 @@
  * distance that the product of the two sketches gives is off by `slack2` at most.
  *
  * The directions are those of a sample, found by orthogonal iteration (Golub and Van Loan, "Matrix Computations", 8.2.4). Rows
- * without such directions, or of few elements, are sketched by themselves: then nothing is stored.
+ * without such directions, or of few elements, are sketched by themselves; wide ones are then not stored but read where they
+ * are.
  */
 #pragma once
 
@@ -15,22 +16,24 @@
 #include "selector/kernel/status.h"
 #include "selector/kernel/team.h"
 
-enum { KERNEL_SKETCH_TILE = 256 }; /* sketches that are near each other, from a multiple of this */
+enum { KERNEL_SKETCH_TILE = 256 }; /* sketches of one tile are near each other: the rows of few clusters */
 
 struct kernel_sketch {
     const struct kernel_rows *rows;
     uint32_t *slots;  /* [count] rows that are present, near ones often close together */
     uint32_t *places; /* [count] where slots[i] was in the caller's list */
     size_t count;
-    size_t width;  /* of a sketch: coordinates, length of the rest, squared length of these */
-    float *values; /* [count x width], NULL: the rows by themselves */
-    float *origin; /* [rows->width] */
-    double slack;  /* of a distance */
-    double slack2; /* of a squared distance */
+    size_t width;   /* of a sketch: coordinates, length of the rest, squared length of these */
+    float *values;  /* [count x width], NULL: the rows by themselves */
+    float *origin;  /* [rows->width] */
+    float *centers; /* [tiles x (width - 1)] means of tiles */
+    double slack;   /* of a distance */
+    double slack2;  /* of a squared distance */
 };
 
+/* Sketches rows slots[0..count). The seed is of the clusters that order them. */
 enum kernel_status kernel_sketch_init(struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows,
-    const uint32_t *slots, size_t count);
+    const uint32_t *slots, size_t count, uint64_t seed);
 
 /* Frees what init allocated, also after it failed. A zeroed sketch is fine. */
 void kernel_sketch_deinit(struct kernel_sketch *sketch);

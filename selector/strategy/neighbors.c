@@ -1,13 +1,17 @@
 /*
  * neighbors.c - the nearest rows of every row: checks, and the choice of the exact or the approximate search.
  */
-#include "selector/kernel/neighbors.h"
+#include "selector/kernel/recall.h"
 
 #include "selector/kernel/vector.h"
 #include "selector/strategy/job.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+enum { PROBE = 256 };
+
+static const double recall_default = 0.95;
 
 struct call {
     const struct kernel_rows *rows;
@@ -41,14 +45,70 @@ static enum select_status check(
     return SELECT_OK;
 }
 
-static enum kernel_status find_exact(struct call *call, const struct kernel_neighbors *found)
+/* --- an approximate search and its recall ------------------------------------------------------------------------------- */
+
+/* Rows whose true neighbours are looked for: one set to choose how far to look, another to judge the result. */
+struct probe {
+    uint32_t *queries; /* [count] */
+    size_t count;
+    struct kernel_neighbors exact;
+};
+
+static enum kernel_status probe_init(struct probe *probe, struct call *call, const struct kernel_sketch *sketch, size_t phase)
 {
-    struct kernel_sketch sketch = {0};
-    enum kernel_status status = kernel_sketch_init(&sketch, call->team, call->rows, call->present, call->count);
+    size_t k = call->neighbors->k;
+    probe->count = call->count < PROBE ? call->count : PROBE;
+    probe->queries = malloc((probe->count + 1) * sizeof *probe->queries);
+    probe->exact = (struct kernel_neighbors){
+        .k = k,
+        .slots = malloc((probe->count * k + 1) * sizeof *probe->exact.slots),
+        .distances2 = malloc((probe->count * k + 1) * sizeof *probe->exact.distances2),
+    };
+    if (probe->queries == NULL || probe->exact.slots == NULL || probe->exact.distances2 == NULL)
+        return KERNEL_NO_MEMORY;
+    for (size_t i = 0; i < probe->count; i++)
+        probe->queries[i] = (uint32_t)((2 * i + phase) * call->count / (2 * probe->count));
+    return kernel_neighbors_find(call->team, sketch, probe->queries, probe->count, &probe->exact);
+}
+
+static void probe_deinit(struct probe *probe)
+{
+    free(probe->queries);
+    free(probe->exact.slots);
+    free(probe->exact.distances2);
+}
+
+static enum kernel_status find_approximate(
+    struct call *call, const struct kernel_sketch *sketch, struct kernel_neighbors *found)
+{
+    double wanted = call->neighbors->recall_wanted > 0 ? call->neighbors->recall_wanted : recall_default;
+    struct probe choosing = {0}, judging = {0};
+    enum kernel_status status = probe_init(&choosing, call, sketch, 0);
     if (status == KERNEL_OK)
-        status = kernel_neighbors_find(call->team, &sketch, NULL, 0, found);
-    kernel_sketch_deinit(&sketch);
+        status = kernel_recall_visits(sketch, choosing.queries, choosing.count, &choosing.exact, wanted, &found->visits);
+    if (status == KERNEL_OK)
+        status = kernel_neighbors_find(call->team, sketch, NULL, 0, found);
+    if (status == KERNEL_OK)
+        status = probe_init(&judging, call, sketch, 1);
+    if (status == KERNEL_OK)
+        call->neighbors->recall = kernel_recall_share(judging.queries, judging.count, &judging.exact, found->distances2);
+    probe_deinit(&choosing);
+    probe_deinit(&judging);
+    return status;
+}
+
+static enum kernel_status find(struct call *call, struct kernel_neighbors *found)
+{
+    const struct select_neighbors *neighbors = call->neighbors;
+    bool exact = neighbors->mode == SELECT_NEIGHBORS_EXACT ||
+                 (neighbors->mode == SELECT_NEIGHBORS_AUTO && call->count <= SELECT_NEIGHBORS_EXACT_MAX);
+    struct kernel_sketch sketch = {0};
+    enum kernel_status status =
+        kernel_sketch_init(&sketch, call->team, call->rows, call->present, call->count, neighbors->seed);
     call->neighbors->recall = 1;
+    if (status == KERNEL_OK)
+        status = exact ? kernel_neighbors_find(call->team, &sketch, NULL, 0, found) : find_approximate(call, &sketch, found);
+    kernel_sketch_deinit(&sketch);
     return status;
 }
 
@@ -75,8 +135,9 @@ static enum kernel_status run(struct call *call)
         if (kernel_row(call->rows, i) != NULL)
             call->present[call->count++] = (uint32_t)i;
     }
-    struct kernel_neighbors found = {neighbors->k, neighbors->slots, neighbors->distances2, &call->done};
-    enum kernel_status status = find_exact(call, &found);
+    struct kernel_neighbors found = {
+        .k = neighbors->k, .slots = neighbors->slots, .distances2 = neighbors->distances2, .done = &call->done};
+    enum kernel_status status = find(call, &found);
     if (status == KERNEL_OK && call->count < call->rows->count)
         spread(call);
     return status;
