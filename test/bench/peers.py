@@ -384,7 +384,9 @@ def bench_neighbors(bench: Bench) -> None:
 def gemm_seconds(m: int, n: int, k: int) -> float:
     """Time of a product of numpy's while another thread does its own, which is how the engine uses the processor's cores."""
     rng = np.random.default_rng(0)
-    operands = [(rng.random((m, k), np.float32), rng.random((n, k), np.float32), np.empty((m, n), np.float32)) for _ in range(2)]
+    operands = [
+        (rng.random((m, k), np.float32), rng.random((n, k), np.float32), np.empty((m, n), np.float32)) for _ in range(2)
+    ]
     times = int(1e9 / (m * n * k)) + 1
 
     def work(operand: tuple[Floats, Floats, Floats]) -> None:
