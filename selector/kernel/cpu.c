@@ -8,23 +8,30 @@
 #include <stdlib.h>
 
 static bool has_avx2;
+static bool has_fma;
 static bool has_avx512;
 
 #if defined(__x86_64__)
 
-/* AVX2 and, which every processor with it has, the fused multiply-add and the binary16 conversions. */
+/* AVX2 and, which every processor with it has, the binary16 conversions. */
 static bool cpu_avx2(void)
 {
     unsigned eax, ebx, ecx = 0, edx;
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) &&
-           (ecx & bit_F16C);
+    return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
 }
 
 /* The parts of AVX-512 that every processor with it but the very first has. */
 static bool cpu_avx512(void)
 {
-    return cpu_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+static void look(void)
+{
+    has_avx2 = cpu_avx2();
+    has_fma = has_avx2 && __builtin_cpu_supports("fma");
+    has_avx512 = has_fma && cpu_avx512();
 }
 
 /*
@@ -49,8 +56,7 @@ static int blis_arch(void)
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
-    has_avx2 = cpu_avx2();
-    has_avx512 = cpu_avx512();
+    look();
     int arch = blis_arch();
     if (arch < 0 || getenv("BLIS_ARCH_TYPE") != NULL)
         return;
@@ -69,6 +75,11 @@ bool kernel_cpu_avx2(void)
     return has_avx2;
 }
 
+bool kernel_cpu_fma(void)
+{
+    return has_fma;
+}
+
 bool kernel_cpu_avx512(void)
 {
     return has_avx512;
@@ -77,23 +88,20 @@ bool kernel_cpu_avx512(void)
 void kernel_cpu_plain(bool plain)
 {
 #if defined(__x86_64__)
-    has_avx2 = !plain && cpu_avx2();
-    has_avx512 = !plain && cpu_avx512();
-#else
-    (void)plain;
+    look();
 #endif
+    has_avx2 = has_avx2 && !plain;
+    has_fma = has_fma && !plain;
+    has_avx512 = has_avx512 && !plain;
 }
 
-void kernel_cpu_narrow(bool narrow)
+void kernel_cpu_avx512_off(bool off)
 {
-#if defined(__x86_64__)
-    has_avx512 = !narrow && cpu_avx512();
-#else
-    (void)narrow;
-#endif
+    kernel_cpu_plain(false);
+    has_avx512 = has_avx512 && !off;
 }
 
-const char *kernel_cpu_blis(void)
+const char *kernel_cpu_gemm(void)
 {
-    return bli_arch_string(bli_arch_query_id());
+    return has_avx512 ? "avx512" : has_fma ? "avx2" : bli_arch_string(bli_arch_query_id());
 }

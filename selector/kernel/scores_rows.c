@@ -81,7 +81,7 @@ const struct kernel_score_path *kernel_score_path(void)
         .narrow_max = 40};
     if (kernel_cpu_avx512())
         return &avx512;
-    if (kernel_cpu_avx2())
+    if (kernel_cpu_fma())
         return &avx2;
 #endif
     return &plain;

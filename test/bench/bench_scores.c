@@ -92,7 +92,7 @@ static int run_case(unsigned threads, size_t count, size_t width, enum kernel_dt
         double baseline = time_read(team, memory, count * row_bytes);
         char name[64];
         const char *type = dtype == KERNEL_F16 ? "f16" : "f32";
-        const char *vectors = kernel_cpu_avx512() ? "avx512" : kernel_cpu_avx2() ? "avx2" : "plain";
+        const char *vectors = kernel_cpu_avx512() ? "avx512" : kernel_cpu_fma() ? "avx2" : "plain";
         snprintf(name, sizeof name, "margin-%zux%zu-%s-%s-threads%u", count, width, type, vectors, threads);
         bench_print("scores", name, time_scores(team, &rows, &margin), "plain-read", baseline);
         snprintf(name, sizeof name, "entropy-%zux%zu-%s-%s-threads%u", count, width, type, vectors, threads);
@@ -120,7 +120,7 @@ int main(void)
 {
     int failed = run_cases(1) | run_cases(2);
     if (kernel_cpu_avx512()) {
-        kernel_cpu_narrow(true);
+        kernel_cpu_avx512_off(true);
         failed |= run_cases(2);
     }
     return failed;

@@ -45,6 +45,7 @@ def c_programs(build: Path, folder: Path) -> list[list[str]]:
     fashion_mnist().tofile(images)
     kcenter = str((build / "bench" / "bench_kcenter").resolve())
     return [
+        [str((build / "bench" / "bench_gemm").resolve())],
         [str((build / "bench" / "bench_scores").resolve())],
         [kcenter, str(images), "60000", "784", "1000"],
     ]

@@ -12,9 +12,10 @@ enum { PATHS = 3 };
 
 static void use_path(int path)
 {
-    kernel_cpu_plain(path == 2);
     if (path == 1)
-        kernel_cpu_narrow(true);
+        kernel_cpu_avx512_off(true);
+    else
+        kernel_cpu_plain(path == 2);
 }
 
 static double plogp(double p)

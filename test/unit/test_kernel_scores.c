@@ -123,10 +123,10 @@ static void check_variants(double temperature, size_t width)
         kernel_scores_dense(team, &column->rows, temperature, &a);
         check(column, 1, 1e-7);
         kernel_cpu_plain(false);
-        kernel_cpu_narrow(true);
+        kernel_cpu_avx512_off(true);
         kernel_scores_dense(team, &column->rows, temperature, &b);
         check(column, 1, 1e-7);
-        kernel_cpu_narrow(false);
+        kernel_cpu_avx512_off(false);
         kernel_scores_dense(team, &column->rows, temperature, &c);
         assert_memory_equal(&plain, &narrow, offsetof(struct outputs, entropy));
         assert_memory_equal(&plain, &wide, offsetof(struct outputs, entropy));
@@ -161,11 +161,12 @@ static void test_entropy_of_equals(void **state)
         static struct outputs out;
         struct kernel_scores scores = views(&out);
         for (int path = 0; path < 3; path++) {
-            kernel_cpu_plain(path == 2);
-            kernel_cpu_narrow(path >= 1);
+            if (path == 1)
+                kernel_cpu_avx512_off(true);
+            else
+                kernel_cpu_plain(path == 2);
             kernel_scores_dense(team, &column->rows, 1, &scores);
             kernel_cpu_plain(false);
-            kernel_cpu_narrow(false);
             size_t first = 0;
             while (!column->here[first])
                 first++;
