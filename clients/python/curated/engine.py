@@ -176,7 +176,7 @@ def select(
         True shows a bar. A callable is told how far the call is, from 0 to 1, and stops it by returning True.
     **parameters
         Of single strategies: ``neighbors``, ``clusters``, ``margin_pool``, ``radius``, ``purity``, ``redundancy``,
-        ``outlier_share``, ``power``, ``class_sought``, ``aggregate`` ("max", "mean", "sum"), ``candidates_max``,
+        ``outlier_share``, ``power``, ``class_sought``, ``aggregate`` ("max", "mean", "sum"),
         ``references_max``.
 
     Returns
@@ -252,8 +252,8 @@ def _set_parameters(policy: native.Policy, parameters: Mapping[str, Any]) -> Non
         elif name in known:
             whole = known[name] is not ctypes.c_double
             setattr(policy.parameters, name, at_least(name, value, 0) if whole else float(value))
-        elif name in ("candidates_max", "references_max"):
-            setattr(policy, name, at_least(name, value, 0))
+        elif name == "references_max":
+            policy.references_max = at_least(name, value, 0)
         else:
             raise TypeError(f"select() got an unexpected keyword argument {name!r}")
 

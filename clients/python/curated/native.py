@@ -133,7 +133,6 @@ class Policy(Structure):
         ("duplicates", c_int),
         ("junk", c_int),
         ("parameters", Parameters),
-        ("candidates_max", c_size_t),
         ("references_max", c_size_t),
         ("threads", c_uint),
         ("progress", ProgressFunction),
