@@ -170,6 +170,7 @@ struct select_policy {
 struct select_pick {
     uint32_t slot;
     enum select_arm arm;
+    int32_t share;       /* SELECT_ARM_SHARE: index of the policy's share whose minimum it fills; else -1 */
     int32_t predicted;   /* most probable class, -1: no prediction */
     int64_t price;       /* micro-dollars of one label */
     double probability;  /* with which chance could have chosen it; 0: chosen by merit */

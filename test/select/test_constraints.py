@@ -78,6 +78,9 @@ def test_minimum_and_maximum_shares(strategy: str, pool: Pool) -> None:
     assert 12 <= counts[2] <= 16
     assert counts[0] <= 4
     assert night[result.indices].sum() >= 20
+    filled = result.reasons["share"]
+    assert ((filled >= 0) == (result.reasons["arm"] == "share")).all()
+    assert (predicted[result.indices][filled == 0] == 2).all() and night[result.indices][filled == 2].all()
     assert set(result.reasons["arm"]) <= {"policy", "control", "share"}
 
 
