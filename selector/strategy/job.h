@@ -13,7 +13,8 @@ enum select_stream {
     STREAM_CONTROL_ROUND,
     STREAM_REFERENCES,
     STREAM_CANDIDATES,
-    STREAM_SCALE
+    STREAM_SCALE,
+    STREAM_DSQUARED
 };
 
 /* Columns that a strategy cannot do without. */
