@@ -237,6 +237,7 @@ static enum kernel_status longest(
     }
     if (*length2 < 0)
         return KERNEL_END;
+    *length2 = capped(*length2);
     dsquared->flags[*index] |= OUT;
     return KERNEL_OK;
 }
