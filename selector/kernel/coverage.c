@@ -6,13 +6,18 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     BEGIN_TILE = 256, /* candidates in one matrix product of the first pass */
     BATCH_MIN = 8,    /* candidates whose kernel values are computed together, doubled while more are wanted */
     BATCH_MAX = 128,
-    REFERENCE_TILE = 512, /* reference points in one matrix product of a batch */
+    REFERENCE_TILE = 512, /* reference points in one matrix product */
 };
+
+/* Bytes of kernel values kept at most: of a whole square, or of the candidates looked at lately. */
+static const size_t square_max = (size_t)512 << 20;
+static const size_t cache_max = (size_t)256 << 20;
 
 struct kernel_coverage {
     struct kernel_team *team;
@@ -23,6 +28,8 @@ struct kernel_coverage {
     uint32_t *fresh;   /* [candidates] number of takes + 1 when gain was computed; 0: an estimate of the first pass */
     uint8_t *taken;    /* [candidates] */
     float **kernel;    /* [candidates] values to every reference point, or NULL */
+    float *matrix;     /* [candidates x references], which kernel[] points into; NULL: each is allocated by itself */
+    size_t cached;     /* rows allocated by themselves */
     struct kernel_heap heap;
     uint32_t takes;
     /* Of the pass that is running. */
@@ -81,9 +88,7 @@ struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const stru
     coverage->heap.keys = coverage->key;
     size_t width = input->references.width;
     coverage->batch_rows = malloc((BATCH_MAX * width + 1) * sizeof(float));
-    coverage->scratch_size = BEGIN_TILE * (width + 1 + input->references.count);
-    if (coverage->scratch_size < (size_t)BATCH_MAX * REFERENCE_TILE)
-        coverage->scratch_size = (size_t)BATCH_MAX * REFERENCE_TILE;
+    coverage->scratch_size = BEGIN_TILE * (width + 1 + REFERENCE_TILE);
     coverage->scratch = malloc(kernel_team_size(team) * coverage->scratch_size * sizeof(float));
     if (coverage->key == NULL || coverage->first_gain == NULL || coverage->gain == NULL || coverage->fresh == NULL ||
         coverage->taken == NULL || coverage->kernel == NULL || coverage->heap.items == NULL || coverage->batch_rows == NULL ||
@@ -97,8 +102,9 @@ void kernel_coverage_free(struct kernel_coverage **pointer)
     struct kernel_coverage *coverage = *pointer;
     if (coverage == NULL)
         return;
-    for (size_t i = 0; coverage->kernel != NULL && i < coverage->input.candidates.count; i++)
+    for (size_t i = 0; coverage->kernel != NULL && coverage->matrix == NULL && i < coverage->input.candidates.count; i++)
         free(coverage->kernel[i]);
+    free(coverage->matrix);
     free(coverage->key);
     free(coverage->first_gain);
     free(coverage->gain);
@@ -124,23 +130,29 @@ static bool has_row(const struct kernel_coverage *coverage, uint32_t index)
 
 /* --- the first pass ----------------------------------------------------------------------------------------------------- */
 
-/* The k-th smallest of the distances, the candidate's own reference point left out. */
-static float kth_nearest(const struct kernel_coverage *coverage, uint32_t slot, const float *distances)
+/* The reference points from number `from` on, at most `most` of them. */
+static struct kernel_points references_from(const struct kernel_coverage *coverage, size_t from, size_t most)
 {
-    float smallest[KERNEL_NEIGHBORS_MAX];
-    unsigned k = coverage->k;
-    for (unsigned j = 0; j < k; j++)
-        smallest[j] = INFINITY;
-    for (size_t r = 0; r < coverage->input.references.count; r++) {
+    const struct kernel_points *all = &coverage->input.references;
+    return (struct kernel_points){.values = all->values + from * all->width,
+        .norm2 = all->norm2 + from,
+        .count = all->count - from < most ? all->count - from : most,
+        .width = all->width};
+}
+
+/* Joins distances to `count` reference points to the k smallest so far, the candidate's own point left out. */
+static void keep_nearest(
+    unsigned k, float *smallest, uint32_t slot, const uint32_t *slots, const float *distances, size_t count)
+{
+    for (size_t r = 0; r < count; r++) {
         float d = distances[r];
-        if (!(d < smallest[k - 1]) || coverage->input.reference_slots[r] == slot)
+        if (!(d < smallest[k - 1]) || slots[r] == slot)
             continue;
         unsigned at = k - 1;
         for (; at > 0 && d < smallest[at - 1]; at--)
             smallest[at] = smallest[at - 1];
         smallest[at] = d;
     }
-    return smallest[k - 1];
 }
 
 static void begin_tile(void *context, size_t tile, unsigned worker)
@@ -149,40 +161,116 @@ static void begin_tile(void *context, size_t tile, unsigned worker)
     const struct kernel_coverage_input *input = &coverage->input;
     const struct kernel_subset *candidates = &input->candidates;
     size_t width = input->references.width;
-    size_t references = input->references.count;
-    size_t from = tile * BEGIN_TILE;
-    size_t count = candidates->count - from < BEGIN_TILE ? candidates->count - from : BEGIN_TILE;
+    size_t first = tile * BEGIN_TILE;
+    size_t count = candidates->count - first < BEGIN_TILE ? candidates->count - first : BEGIN_TILE;
     float *rows = coverage->scratch + worker * coverage->scratch_size;
     float *norm2 = rows + BEGIN_TILE * width;
     float *values = norm2 + BEGIN_TILE;
-    kernel_gather(candidates->rows, candidates->slots + from, count, candidates->origin, rows);
-    for (size_t i = 0; i < count; i++)
-        norm2[i] = kernel_norm2(rows + i * width, width);
-    kernel_distances(rows, norm2, count, &input->references, values);
+    float smallest[BEGIN_TILE][KERNEL_NEIGHBORS_MAX];
+    double gains[BEGIN_TILE] = {0};
+    kernel_gather(candidates->rows, candidates->slots + first, count, candidates->origin, rows);
     for (size_t i = 0; i < count; i++) {
-        uint32_t index = (uint32_t)(from + i);
-        uint32_t slot = candidates->slots[index];
-        float *row = values + i * references;
-        if (kernel_row(candidates->rows, slot) == NULL) {
-            coverage->nearest[index] = INFINITY;
-            coverage->first_gain[index] = input->alone != NULL ? input->alone[index] : 0;
-            continue;
-        }
-        coverage->nearest[index] = kth_nearest(coverage, slot, row);
-        kernel_similarities(row, references, input->scale);
-        gain_of(row, input->cover, input->weight, references, &coverage->first_gain[index]);
+        norm2[i] = kernel_norm2(rows + i * width, width);
+        for (unsigned j = 0; coverage->nearest != NULL && j < coverage->k; j++)
+            smallest[i][j] = INFINITY;
     }
+    for (size_t at = 0; at < input->references.count && !kernel_team_poll(coverage->team, worker); at += REFERENCE_TILE) {
+        struct kernel_points part = references_from(coverage, at, REFERENCE_TILE);
+        kernel_distances(rows, norm2, count, &part, values);
+        for (size_t i = 0; coverage->nearest != NULL && i < count; i++)
+            keep_nearest(coverage->k, smallest[i], candidates->slots[first + i], input->reference_slots + at,
+                values + i * part.count, part.count);
+        kernel_similarities(values, count * part.count, input->scale);
+        for (size_t i = 0; i < count; i++) {
+            float gain;
+            gain_of(values + i * part.count, input->cover + at, input->weight + at, part.count, &gain);
+            gains[i] += (double)gain;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = (uint32_t)(first + i);
+        bool present = has_row(coverage, index);
+        coverage->first_gain[index] = present ? (float)gains[i] : input->alone != NULL ? input->alone[index] : 0;
+        if (coverage->nearest != NULL)
+            coverage->nearest[index] = present ? smallest[i][coverage->k - 1] : INFINITY;
+    }
+}
+
+/* --- the first pass, where the references are the candidates ------------------------------------------------------------ */
+
+/* Kernel values of one block on or above the diagonal, and of its mirror image. */
+static void square_tile(void *context, size_t tile, unsigned worker)
+{
+    struct kernel_coverage *coverage = context;
+    const struct kernel_points *points = &coverage->input.references;
+    size_t row = 0;
+    size_t blocks = (points->count + BEGIN_TILE - 1) / BEGIN_TILE;
+    for (; tile >= blocks - row; row++)
+        tile -= blocks - row;
+    size_t from = row * BEGIN_TILE;
+    size_t at = (row + tile) * BEGIN_TILE;
+    struct kernel_points rows = references_from(coverage, from, BEGIN_TILE);
+    struct kernel_points columns = references_from(coverage, at, BEGIN_TILE);
+    float *values = coverage->scratch + worker * coverage->scratch_size;
+    kernel_distances(rows.values, rows.norm2, rows.count, &columns, values);
+    kernel_similarities(values, rows.count * columns.count, coverage->input.scale);
+    for (size_t i = 0; i < rows.count; i++)
+        memcpy(coverage->kernel[from + i] + at, values + i * columns.count, columns.count * sizeof *values);
+    for (size_t j = 0; j < columns.count; j++) {
+        float *mirror = coverage->kernel[at + j] + from;
+        for (size_t i = 0; i < rows.count; i++)
+            mirror[i] = values[i * columns.count + j];
+    }
+}
+
+static void square_gain_tile(void *context, size_t tile, unsigned worker)
+{
+    (void)worker;
+    struct kernel_coverage *coverage = context;
+    const struct kernel_coverage_input *input = &coverage->input;
+    for (size_t i = tile * BEGIN_TILE; i < input->candidates.count && i < (tile + 1) * BEGIN_TILE; i++)
+        gain_of(coverage->kernel[i], input->cover, input->weight, input->references.count, &coverage->first_gain[i]);
+}
+
+/* Memory by large pages where there are any: with small ones a first touch costs as much as the values do. */
+static float *allocate_large(size_t count)
+{
+    const size_t page = (size_t)2 << 20;
+    size_t bytes = (count * sizeof(float) + page - 1) / page * page;
+    float *memory = aligned_alloc(page, bytes);
+    if (memory != NULL)
+        madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+static enum kernel_status begin_square(struct kernel_coverage *coverage)
+{
+    size_t count = coverage->input.candidates.count;
+    size_t blocks = (count + BEGIN_TILE - 1) / BEGIN_TILE;
+    coverage->matrix = allocate_large(count * count);
+    if (coverage->matrix == NULL)
+        return KERNEL_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        coverage->kernel[i] = coverage->matrix + i * count;
+    bool done = kernel_team_run(coverage->team, blocks * (blocks + 1) / 2, square_tile, coverage) &&
+                kernel_team_run(coverage->team, blocks, square_gain_tile, coverage);
+    return done ? KERNEL_OK : KERNEL_STOPPED;
 }
 
 enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage, unsigned k, float *nearest)
 {
     coverage->k = k;
     coverage->nearest = nearest;
-    size_t tiles = (coverage->input.candidates.count + BEGIN_TILE - 1) / BEGIN_TILE;
-    if (!kernel_team_run(coverage->team, tiles, begin_tile, coverage))
-        return KERNEL_STOPPED;
-    kernel_coverage_reset(coverage);
-    return KERNEL_OK;
+    size_t count = coverage->input.candidates.count;
+    enum kernel_status status;
+    if (coverage->input.square && nearest == NULL && count > 0 && count <= square_max / sizeof(float) / count)
+        status = begin_square(coverage);
+    else
+        status = kernel_team_run(coverage->team, (count + BEGIN_TILE - 1) / BEGIN_TILE, begin_tile, coverage) ? KERNEL_OK
+                                                                                                              : KERNEL_STOPPED;
+    if (status == KERNEL_OK)
+        kernel_coverage_reset(coverage);
+    return status;
 }
 
 const float *kernel_coverage_first_gains(const struct kernel_coverage *coverage)
@@ -196,10 +284,11 @@ void kernel_coverage_reset(struct kernel_coverage *coverage)
     coverage->heap.count = 0;
     for (size_t i = 0; i < coverage->input.candidates.count; i++) {
         coverage->taken[i] = 0;
-        coverage->fresh[i] = 0;
+        coverage->fresh[i] = coverage->matrix != NULL;
         coverage->gain[i] = coverage->first_gain[i];
         /* A product of another shape may round up where the first pass rounded down; the bound leaves room for it. */
-        double bound = has_row(coverage, (uint32_t)i) ? (double)coverage->gain[i] * 1.001 + 1e-12 : (double)coverage->gain[i];
+        bool rounded = coverage->matrix == NULL && has_row(coverage, (uint32_t)i);
+        double bound = rounded ? (double)coverage->gain[i] * 1.001 + 1e-12 : (double)coverage->gain[i];
         coverage->key[i] = divided(coverage, (uint32_t)i, bound);
     }
 }
@@ -220,18 +309,28 @@ void kernel_coverage_rewind(struct kernel_coverage *coverage, kernel_accept_fn *
 static void batch_tile(void *context, size_t tile, unsigned worker)
 {
     struct kernel_coverage *coverage = context;
-    const struct kernel_points *references = &coverage->input.references;
     size_t from = tile * REFERENCE_TILE;
-    size_t count = references->count - from < REFERENCE_TILE ? references->count - from : REFERENCE_TILE;
-    struct kernel_points part = {.values = references->values + from * references->width,
-        .norm2 = references->norm2 + from,
-        .count = count,
-        .width = references->width};
+    struct kernel_points part = references_from(coverage, from, REFERENCE_TILE);
+    size_t count = part.count;
     float *values = coverage->scratch + worker * coverage->scratch_size;
     kernel_distances(coverage->batch_rows, coverage->batch_norm2, coverage->batch_count, &part, values);
     kernel_similarities(values, coverage->batch_count * count, coverage->input.scale);
     for (size_t i = 0; i < coverage->batch_count; i++)
         memcpy(coverage->kernel[coverage->batch[i]] + from, values + i * count, count * sizeof *values);
+}
+
+/* Lets go of the values of the candidates at the far end of the heap, until half of what may be kept is. */
+static void make_room(struct kernel_coverage *coverage)
+{
+    size_t most = cache_max / sizeof(float) / (coverage->input.references.count + 1);
+    if (coverage->cached + BATCH_MAX <= most)
+        return;
+    for (size_t i = coverage->heap.count; i-- > 0 && coverage->cached > most / 2;) {
+        float **kernel = &coverage->kernel[coverage->heap.items[i]];
+        coverage->cached -= *kernel != NULL;
+        free(*kernel);
+        *kernel = NULL;
+    }
 }
 
 /* Computes the kernel values of up to `size` candidates from the top of the heap that have none yet, and puts them back. */
@@ -249,11 +348,13 @@ static enum kernel_status fill_top(struct kernel_coverage *coverage, size_t size
         if (accept == NULL || accept(context, index))
             coverage->batch[coverage->batch_count++] = index;
     }
+    make_room(coverage);
     for (size_t i = 0; i < coverage->batch_count; i++) {
         uint32_t index = coverage->batch[i];
         coverage->kernel[index] = malloc((coverage->input.references.count + 1) * sizeof(float));
         if (coverage->kernel[index] == NULL)
             status = KERNEL_NO_MEMORY;
+        coverage->cached += coverage->kernel[index] != NULL;
         kernel_gather(coverage->input.candidates.rows, &coverage->input.candidates.slots[index], 1,
             coverage->input.candidates.origin, coverage->batch_rows + i * width);
         coverage->batch_norm2[i] = kernel_norm2(coverage->batch_rows + i * width, width);

@@ -21,6 +21,8 @@ struct kernel_coverage_input {
     float scale;                     /* > 0 */
     const float *alone;              /* [candidates.count] gain of a candidate whose row is absent; NULL: 0 */
     const double *divisor;           /* [candidates.count] > 0, gains are compared over this; NULL: 1 */
+    bool square; /* the references are the candidates' own rows, all present, in their order: half the work where memory allows
+                  */
 };
 
 struct kernel_coverage;
@@ -30,8 +32,8 @@ struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const stru
 void kernel_coverage_free(struct kernel_coverage **coverage);
 
 /*
- * The gain of every candidate on top of `cover`, once before the iteration. Output: nearest[i], the squared distance to the
- * k-th nearest reference point (itself left out; INFINITY for an absent row). 1 <= k <= KERNEL_NEIGHBORS_MAX.
+ * The gain of every candidate on top of `cover`, once before the iteration. Output, unless NULL: nearest[i], the squared
+ * distance to the k-th nearest reference point (itself left out; INFINITY for an absent row). 1 <= k <= KERNEL_NEIGHBORS_MAX.
  */
 enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage, unsigned k, float *nearest);
 

@@ -1,235 +1,42 @@
 /*
  * auto.c - the default strategy: uncertainty coverage per dollar, and what stands in for it where columns are missing.
+ *
+ * The objective follows uncertainty herding (Bae, Oliveira and Sutherland, "Uncertainty herding: one active learning method for
+ * all label budgets", ICLR 2025): see auto.h. Around it stand a control arm and what keeps money from duplicates and junk.
  */
 #include "selector/strategy/auto.h"
-#include "selector/kernel/coverage.h"
+
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/filter.h"
+#include "selector/strategy/cover.h"
 #include "selector/strategy/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* --- coverage ----------------------------------------------------------------------------------------------------------- */
+enum { REFERENCES_DEFAULT = 3000 };
 
-struct cover_source {
-    struct select_job *job;
-    struct kernel_coverage *coverage;
-    struct select_near *near; /* NULL: duplicates are kept */
-    const uint32_t *slots;    /* [count] candidates */
-    size_t count;
-    uint8_t *out;  /* [count] kept out: junk or a near-duplicate */
-    uint32_t last; /* index of the latest candidate given */
-    select_accept_fn *accept;
-    void *context;
-};
-
-static bool accept_index(void *context, uint32_t index)
+/* Covers with what the policy trusts: in auto, not outliers, nor what lies where answers were "none of these". */
+static enum select_status run_coverage(struct select_job *job, bool trust)
 {
-    const struct cover_source *self = context;
-    return !self->out[index] && self->accept(self->context, self->slots[index]);
-}
-
-static void cover_rewind(void *context, select_accept_fn *accept, void *accept_context)
-{
-    struct cover_source *self = context;
-    self->accept = accept;
-    self->context = accept_context;
-    kernel_coverage_rewind(self->coverage, accept_index, self);
-}
-
-static enum kernel_status cover_next(
-    void *context, select_accept_fn *accept, void *accept_context, uint32_t *slot, struct select_worth *worth)
-{
-    struct cover_source *self = context;
-    self->accept = accept;
-    self->context = accept_context;
-    for (;;) {
-        enum kernel_status status = kernel_coverage_next(self->coverage, accept_index, self, &self->last, &worth->gain);
-        if (status != KERNEL_OK)
-            return status;
-        *slot = self->slots[self->last];
-        if (self->near == NULL || kernel_row(self->job->input->embeddings, *slot) == NULL ||
-            !select_near_has(self->near, *slot))
-            break;
-        self->out[self->last] = 1;
-        self->job->result->stats.duplicates_out++;
-    }
-    worth->utility = worth->gain / select_job_dollars(self->job, *slot);
-    return KERNEL_OK;
-}
-
-static enum kernel_status cover_take(void *context, uint32_t slot)
-{
-    struct cover_source *self = context;
-    kernel_coverage_take(self->coverage, self->last);
-    bool has_row = kernel_row(self->job->input->embeddings, slot) != NULL;
-    return self->near == NULL || !has_row || select_near_add(self->near, slot) ? KERNEL_OK : KERNEL_NO_MEMORY;
-}
-
-static enum select_status near_init(struct cover_source *self, const struct select_auto_points *points)
-{
-    if (self->job->policy->duplicates == SELECT_FILTER_OFF)
-        return SELECT_OK;
-    self->near =
-        select_near_new(self->job->input->embeddings, points->origin, FILTER_DUPLICATE_SHARE * (double)points->spacing);
-    if (self->near == NULL)
-        return SELECT_NO_MEMORY;
-    return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
-}
-
-/* Gains of single candidates, and which of them are outliers. */
-static enum select_status begin(struct cover_source *self, const struct select_auto_points *points)
-{
-    float *nearest = malloc((self->count + 1) * sizeof *nearest);
-    if (nearest == NULL)
-        return SELECT_NO_MEMORY;
-    enum select_status status = select_status_of(kernel_coverage_begin(self->coverage, FILTER_NEIGHBOR, nearest));
-    for (size_t i = 0; status == SELECT_OK && i < self->count; i++) {
-        self->out[i] = isfinite(nearest[i]) && nearest[i] > points->isolation;
-        self->job->result->stats.junk_out += self->out[i];
-    }
-    free(nearest);
-    return status;
-}
-
-/* Whether the one candidate that adds most by itself, out of those the money reaches, adds more than `gain`. */
-static bool best_single(struct cover_source *self, double gain, uint32_t *best)
-{
-    const float *gains = kernel_coverage_first_gains(self->coverage);
-    bool found = false;
-    for (uint32_t i = 0; i < self->count; i++) {
-        int64_t cost;
-        uint32_t slot = self->slots[i];
-        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_fits(self->job, slot))
-            continue;
-        if (!select_job_cost(self->job, slot, &cost) || cost > select_job_money_left(self->job))
-            continue;
-        gain = (double)gains[i];
-        *best = slot;
-        found = true;
-    }
-    return found;
-}
-
-static bool is_slot(void *context, uint32_t slot)
-{
-    return slot == *(const uint32_t *)context;
-}
-
-/* Starts the iteration again, with `slot` as the first pick. */
-static enum select_status start_with(struct cover_source *self, const struct select_auto_points *points, uint32_t slot)
-{
-    struct select_worth worth = {.arm = SELECT_ARM_POLICY};
-    select_near_free(&self->near);
-    kernel_coverage_reset(self->coverage);
-    enum select_status status = near_init(self, points);
-    if (status != SELECT_OK)
-        return status;
-    cover_rewind(self, is_slot, &slot);
-    enum kernel_status next = cover_next(self, is_slot, &slot, &slot, &worth);
-    if (next != KERNEL_OK)
-        return select_status_of(next);
-    if (!select_job_add(self->job, slot, &worth, false))
-        return SELECT_NO_MEMORY;
-    return select_status_of(cover_take(self, slot));
-}
-
-/*
- * The greedy choice by gain per dollar, with the usual guard: where one dear sample alone is worth more than all that greed
- * bought, the batch starts with it. The better of the two is within (1 - 1/e) / 2 of the best.
- */
-static enum select_status fill(struct cover_source *self, struct select_source *source, const struct select_auto_points *points)
-{
-    struct select_job *job = self->job;
-    size_t kept = job->result->count;
-    size_t bytes = points->points.count * sizeof *points->cover;
-    float *cover = malloc(bytes + 1);
-    if (cover == NULL)
-        return SELECT_NO_MEMORY;
-    memcpy(cover, points->cover, bytes);
-    enum select_status status = select_fill(job, source, false);
-    double gain = 0;
-    for (size_t i = kept; status == SELECT_OK && i < job->result->count; i++)
-        gain += job->result->picks[i].gain;
-    size_t greedy = job->result->count;
-    uint32_t slot;
-    if (status == SELECT_OK && job->policy->share_count == 0 && kept < greedy) {
-        /* What is left over is judged against the money from before the greedy picks. */
-        int64_t cost = job->result->cost;
-        for (size_t i = kept; i < greedy; i++)
-            job->result->cost -= job->result->picks[i].price * job->policy->overlap;
-        bool better = best_single(self, gain, &slot);
-        job->result->cost = cost;
-        if (better) {
-            select_job_undo(job, kept);
-            memcpy(points->cover, cover, bytes);
-            status = start_with(self, points, slot);
-            if (status == SELECT_OK)
-                status = select_fill(job, source, false);
-        }
-    }
-    free(cover);
-    return status;
-}
-
-static enum select_status cover(struct select_job *job, struct select_auto_points *points, uint32_t *slots, size_t count)
-{
-    struct cover_source self = {.job = job, .slots = slots, .count = count, .out = calloc(count + 1, 1)};
-    struct select_source source = {.self = &self, .rewind = cover_rewind, .next = cover_next, .take = cover_take};
-    float *alone = malloc((count + 1) * sizeof *alone);
-    double *dollars = malloc((count + 1) * sizeof *dollars);
-    enum select_status status = SELECT_NO_MEMORY;
-    if (self.out == NULL || alone == NULL || dollars == NULL)
-        goto done;
-    for (size_t i = 0; i < count; i++) {
-        alone[i] = (float)select_auto_worth_of(job, slots[i]);
-        dollars[i] = select_job_dollars(job, slots[i]);
-    }
-    struct kernel_coverage_input input = {
-        .candidates = {job->input->embeddings, slots, count, points->origin},
-        .references = points->points,
-        .reference_slots = points->slots,
-        .weight = points->weight,
-        .cover = points->cover,
-        .scale = points->scale,
-        .alone = alone,
-        .divisor = dollars,
-    };
-    self.coverage = kernel_coverage_new(job->team, &input);
-    if (self.coverage == NULL)
-        goto done;
-    status = near_init(&self, points);
-    if (status == SELECT_OK)
-        status = begin(&self, points);
-    if (status == SELECT_OK)
-        status = fill(&self, &source, points);
-done:
-    kernel_coverage_free(&self.coverage);
-    select_near_free(&self.near);
-    free(self.out);
-    free(alone);
-    free(dollars);
-    return status;
-}
-
-static enum select_status run_coverage(struct select_job *job)
-{
-    struct select_auto_points points = {0};
+    struct select_points points = {0};
     uint32_t *slots = NULL;
     size_t count = 0;
-    enum select_status status = select_auto_points_init(&points, job);
+    size_t want = job->policy->references_max > 0 ? job->policy->references_max : REFERENCES_DEFAULT;
+    enum select_status status = select_points_init(&points, job, want);
+    if (status == SELECT_OK && trust)
+        status = select_auto_isolate(&points, job);
+    if (status == SELECT_OK && trust)
+        status = select_auto_heed(&points, job);
+    if (status == SELECT_OK)
+        status = select_points_cover(&points, job);
     if (status == SELECT_OK)
         status = select_auto_candidates(job, &slots, &count);
     if (status == SELECT_OK)
-        status = cover(job, &points, slots, count);
-    job->result->stats.references = points.points.count;
-    job->result->stats.radius = sqrt((double)points.scale);
+        status = select_cover(job, &points, slots, count);
     free(slots);
-    select_auto_points_deinit(&points);
+    select_points_deinit(&points);
     return status;
 }
 
@@ -271,7 +78,7 @@ static enum select_status run_ranked(struct select_job *job)
         goto done;
     for (size_t i = 0; i < job->candidate_count; i++) {
         uint32_t slot = job->candidates[i];
-        gains[i] = select_auto_worth_of(job, slot);
+        gains[i] = select_job_worth(job, slot);
         keys[i] = gains[i] / select_job_dollars(job, slot);
     }
     if (job->predicted == NULL && !by_chance(job, keys))
@@ -279,6 +86,8 @@ static enum select_status run_ranked(struct select_job *job)
     status = select_order_init(&order, job, keys, gains, NULL);
     if (status == SELECT_OK)
         status = select_fill(job, &order.source, false);
+    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
+        job->result->stats.objective += job->result->picks[i].gain;
 done:
     select_order_deinit(&order);
     free(gains);
@@ -304,8 +113,13 @@ enum select_status select_run_auto(struct select_job *job)
     if (status == SELECT_OK && kernel_team_stopped(job->team))
         status = SELECT_CANCELED;
     if (status == SELECT_OK)
-        status = any_embedded(job) ? run_coverage(job) : run_ranked(job);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+        status = any_embedded(job) ? run_coverage(job, true) : run_ranked(job);
     return status;
+}
+
+enum select_status select_run_coverage(struct select_job *job)
+{
+    select_job_keep_embedded(job);
+    enum select_status status = select_auto_worth(job);
+    return status == SELECT_OK ? run_coverage(job, false) : status;
 }

@@ -4,6 +4,7 @@
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
 #include "selector/strategy/filter.h"
+#include "selector/strategy/scale.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@ enum { VOTES_MIN = 1 };
 
 static const float wide = 4;
 
-enum select_status select_auto_isolate(struct select_auto_points *points, const struct select_job *job)
+enum select_status select_auto_isolate(struct select_points *points, const struct select_job *job)
 {
     size_t count = points->points.count;
     float *distances = malloc((count + 1) * sizeof *distances);
@@ -40,7 +41,7 @@ done:
 }
 
 /* Lowers share[i] to the share of classes among the answers around point i, at one scale. */
-static enum select_status vote(const struct select_auto_points *points, const struct select_job *job,
+static enum select_status vote(const struct select_points *points, const struct select_job *job,
     const struct kernel_subset *refused, const struct kernel_subset *answered, float scale, float *share)
 {
     size_t count = points->points.count;
@@ -68,7 +69,7 @@ done:
  * among good samples shows in the first, a whole strange region in the second. One imagined answer "a class" stands everywhere,
  * and real ones vote too, so one refusal beside a rare class does not silence it.
  */
-enum select_status select_auto_heed(struct select_auto_points *points, const struct select_job *job)
+enum select_status select_auto_heed(struct select_points *points, const struct select_job *job)
 {
     const struct select_input *input = job->input;
     size_t count = points->points.count;

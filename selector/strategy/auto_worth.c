@@ -215,8 +215,3 @@ enum select_status select_auto_worth(struct select_job *job)
     job->result->stats.temperature = temperature;
     return status;
 }
-
-double select_auto_worth_of(const struct select_job *job, uint32_t slot)
-{
-    return (double)job->uncertainty[slot] * select_job_class_weight(job, slot) * select_job_slice_weight(job, slot);
-}

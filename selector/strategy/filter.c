@@ -2,7 +2,8 @@
 
 #include "selector/kernel/distance.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/auto.h"
+#include "selector/strategy/near.h"
+#include "selector/strategy/scale.h"
 #include "selector/strategy/subset.h"
 
 #include <math.h>
@@ -32,14 +33,14 @@ struct select_filter {
 void select_filter_bounds(const float *distances, size_t count, float *scratch, float *spacing, float *isolation)
 {
     memcpy(scratch, distances, count * sizeof *scratch);
-    *spacing = select_auto_median(scratch, count);
+    *spacing = select_median(scratch, count);
     *isolation = HUGE_VALF;
     double middle = log((double)*spacing);
     if (!isfinite(middle))
         return;
     for (size_t i = 0; i < count; i++)
         scratch[i] = (float)fabs(log((double)distances[i]) - middle);
-    double deviation = 1.4826 * (double)select_auto_median(scratch, count);
+    double deviation = 1.4826 * (double)select_median(scratch, count);
     *isolation = (float)exp(middle + isolation_deviations * fmax(deviation, 0.05));
 }
 

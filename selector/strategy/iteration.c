@@ -24,7 +24,7 @@ static enum kernel_status iteration_next(
     if (status != KERNEL_OK)
         return status;
     *slot = self->job->candidates[self->last];
-    worth->utility = self->per_dollar ? worth->gain / select_job_dollars(self->job, *slot) : worth->gain;
+    worth->utility = self->per_dollar ? select_per_dollar(self->job, *slot, worth->gain) : worth->gain;
     return KERNEL_OK;
 }
 

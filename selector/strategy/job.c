@@ -118,11 +118,23 @@ double select_job_class_weight(const struct select_job *job, uint32_t slot)
     return job->class_weight[job->predicted[slot]];
 }
 
+double select_job_worth(const struct select_job *job, uint32_t slot)
+{
+    double uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[slot] : 1;
+    return uncertainty * select_job_class_weight(job, slot) * select_job_slice_weight(job, slot);
+}
+
 double select_job_dollars(const struct select_job *job, uint32_t slot)
 {
     int64_t cost = 0;
     select_job_cost(job, slot, &cost);
     return (double)(cost > 0 ? cost : 1) / 1e6;
+}
+
+double select_per_dollar(const struct select_job *job, uint32_t slot, double gain)
+{
+    double dollars = select_job_dollars(job, slot);
+    return gain > 0 ? gain / dollars : gain * dollars;
 }
 
 void select_job_keep_embedded(struct select_job *job)

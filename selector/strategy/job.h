@@ -90,8 +90,14 @@ double select_job_slice_weight(const struct select_job *job, uint32_t slot);
 /* Weight of its predicted class; 1 where there is no prediction. */
 double select_job_class_weight(const struct select_job *job, uint32_t slot);
 
+/* Uncertainty (1 where it was not computed) times the weights of the predicted class and of the tags. */
+double select_job_worth(const struct select_job *job, uint32_t slot);
+
 /* Micro-dollars to dollars for gain per dollar; a free sample counts as one micro-dollar, so that the quotient stays finite. */
 double select_job_dollars(const struct select_job *job, uint32_t slot);
+
+/* Gain per dollar. What is worth less than nothing is not made better by being dear: that is multiplied. */
+double select_per_dollar(const struct select_job *job, uint32_t slot, double gain);
 
 /* Forgets the candidates that have no embedding. */
 void select_job_keep_embedded(struct select_job *job);
@@ -162,8 +168,7 @@ enum select_status select_order_init(struct select_order *order, const struct se
     const double *gains, const double *probabilities);
 void select_order_deinit(struct select_order *order);
 
-/* Picks by falling gain per dollar; gains[i] is that of candidates[i]. What is worth less than nothing is not made better by
- * being dear. */
+/* Picks by falling gain per dollar; gains[i] is that of candidates[i]. */
 enum select_status select_rank(struct select_job *job, const double *gains);
 
 /* The control arm: spends the policy's control share by chance, with recorded probabilities. */

@@ -67,10 +67,8 @@ enum select_status select_rank(struct select_job *job, const double *gains)
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL)
         goto done;
-    for (size_t i = 0; i < job->candidate_count; i++) {
-        double dollars = select_job_dollars(job, job->candidates[i]);
-        keys[i] = gains[i] > 0 ? gains[i] / dollars : gains[i] * dollars;
-    }
+    for (size_t i = 0; i < job->candidate_count; i++)
+        keys[i] = select_per_dollar(job, job->candidates[i], gains[i]);
     status = select_order_init(&order, job, keys, gains, NULL);
     if (status == SELECT_OK)
         status = select_fill(job, &order.source, false);

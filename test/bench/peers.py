@@ -222,7 +222,9 @@ def bench_badge(bench: Bench) -> None:
 
 
 def kernel(points: Floats, radius: float) -> Floats:
-    return np.exp(-np.maximum(cdist(points, points, "sqeuclidean"), 0) / radius**2).astype(np.float32)
+    norm2 = (points**2).sum(1)
+    distance2 = np.maximum(norm2[:, None] + norm2 - 2 * (points @ points.T), 0)
+    return np.exp(-distance2 / np.float32(radius**2))
 
 
 def facility_apricot(points: Floats, k: int, radius: float) -> Picks:

@@ -21,6 +21,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def part(self, rows: npt.NDArray[np.integer]) -> Pool:
+        """Return some of the samples."""
+        return Pool(self.embeddings[rows], self.probs[rows], self.classes[rows])
+
 
 def softmax(logits: npt.NDArray[np.floating]) -> Floats:
     """Return rows that sum to 1."""

@@ -1,5 +1,6 @@
+#include "selector/strategy/near.h"
+
 #include "selector/kernel/vector.h"
-#include "selector/strategy/auto.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,0 +1,197 @@
+#include "selector/kernel/graph_cut.h"
+
+#include "selector/kernel/heap.h"
+#include "selector/kernel/vector.h"
+
+#include <stdlib.h>
+
+enum {
+    TILE = 32,         /* candidates refreshed by one matrix product */
+    TAKEN_MAX = 512,   /* what was taken, in one matrix product */
+    BATCH_MIN = TILE,  /* candidates refreshed when the top of the heap is stale, doubled while it stays so */
+    BATCH_MAX = 16384, /* so that a batch stays short of the time a cancel may take */
+};
+
+struct kernel_graph_cut {
+    struct kernel_team *team;
+    struct kernel_graph_cut_input input;
+    double *near;   /* [candidates] similarity to the first seen[i] taken, summed */
+    uint32_t *seen; /* [candidates] */
+    double *key;    /* [candidates] gain over divisor, an upper bound while seen[i] < taken_count */
+    uint8_t *out;   /* [candidates] taken */
+    struct kernel_heap heap;
+    float *taken; /* [taken_count x width] in the coordinates of candidates.origin */
+    float *norm2; /* [taken_count] */
+    size_t taken_count;
+    size_t taken_room;
+    uint32_t *batch; /* [BATCH_MAX] */
+    size_t batch_count;
+    float *scratch; /* for each worker: rows of a tile, their squared lengths, similarities */
+    size_t scratch_size;
+};
+
+struct kernel_graph_cut *kernel_graph_cut_new(struct kernel_team *team, const struct kernel_graph_cut_input *input)
+{
+    struct kernel_graph_cut *cut = calloc(1, sizeof *cut);
+    if (cut == NULL)
+        return NULL;
+    size_t count = input->candidates.count + 1;
+    cut->team = team;
+    cut->input = *input;
+    cut->near = calloc(count, sizeof *cut->near);
+    cut->seen = calloc(count, sizeof *cut->seen);
+    cut->key = calloc(count, sizeof *cut->key);
+    cut->out = calloc(count, sizeof *cut->out);
+    cut->heap.items = malloc(count * sizeof *cut->heap.items);
+    cut->heap.keys = cut->key;
+    cut->batch = malloc(BATCH_MAX * sizeof *cut->batch);
+    cut->scratch_size = TILE * (input->candidates.rows->width + 1 + TAKEN_MAX);
+    cut->scratch = malloc(kernel_team_size(team) * cut->scratch_size * sizeof *cut->scratch);
+    if (cut->near == NULL || cut->seen == NULL || cut->key == NULL || cut->out == NULL || cut->heap.items == NULL ||
+        cut->batch == NULL || cut->scratch == NULL)
+        kernel_graph_cut_free(&cut);
+    return cut;
+}
+
+void kernel_graph_cut_free(struct kernel_graph_cut **pointer)
+{
+    struct kernel_graph_cut *cut = *pointer;
+    if (cut == NULL)
+        return;
+    free(cut->near);
+    free(cut->seen);
+    free(cut->key);
+    free(cut->out);
+    free(cut->heap.items);
+    free(cut->taken);
+    free(cut->norm2);
+    free(cut->batch);
+    free(cut->scratch);
+    free(cut);
+    *pointer = NULL;
+}
+
+enum kernel_status kernel_graph_cut_add(struct kernel_graph_cut *cut, uint32_t slot)
+{
+    const struct kernel_subset *candidates = &cut->input.candidates;
+    size_t width = candidates->rows->width;
+    if (cut->taken_count == cut->taken_room) {
+        size_t room = cut->taken_room == 0 ? 64 : 2 * cut->taken_room;
+        float *norm2 = realloc(cut->norm2, room * sizeof *norm2);
+        if (norm2 == NULL)
+            return KERNEL_NO_MEMORY;
+        cut->norm2 = norm2;
+        float *taken = realloc(cut->taken, room * width * sizeof *taken);
+        if (taken == NULL)
+            return KERNEL_NO_MEMORY;
+        cut->taken = taken;
+        cut->taken_room = room;
+    }
+    float *row = cut->taken + cut->taken_count * width;
+    kernel_gather(candidates->rows, &slot, 1, candidates->origin, row);
+    cut->norm2[cut->taken_count++] = kernel_norm2(row, width);
+    return KERNEL_OK;
+}
+
+static double gain_of(const struct kernel_graph_cut *cut, uint32_t index)
+{
+    return (double)cut->input.density[index] - cut->input.redundancy * (1 + 2 * cut->near[index]);
+}
+
+static void set_key(struct kernel_graph_cut *cut, uint32_t index)
+{
+    double divisor = cut->input.divisor != NULL ? cut->input.divisor[index] : 1;
+    double gain = gain_of(cut, index);
+    cut->key[index] = gain > 0 ? gain / divisor : gain * divisor;
+}
+
+/* Brings TILE candidates of the batch up to date. */
+static void refresh_tile(void *context, size_t tile, unsigned worker)
+{
+    struct kernel_graph_cut *cut = context;
+    const struct kernel_subset *candidates = &cut->input.candidates;
+    size_t width = candidates->rows->width;
+    const uint32_t *batch = cut->batch + tile * TILE;
+    size_t count = cut->batch_count - tile * TILE < TILE ? cut->batch_count - tile * TILE : TILE;
+    float *rows = cut->scratch + worker * cut->scratch_size;
+    float *norm2 = rows + TILE * width;
+    float *values = norm2 + TILE;
+    size_t at = cut->taken_count;
+    for (size_t i = 0; i < count; i++) {
+        kernel_gather(candidates->rows, &candidates->slots[batch[i]], 1, candidates->origin, rows + i * width);
+        norm2[i] = kernel_norm2(rows + i * width, width);
+        at = cut->seen[batch[i]] < at ? cut->seen[batch[i]] : at;
+    }
+    for (; at < cut->taken_count && !kernel_team_poll(cut->team, worker); at += TAKEN_MAX) {
+        size_t taken = cut->taken_count - at < TAKEN_MAX ? cut->taken_count - at : TAKEN_MAX;
+        struct kernel_points part = {cut->taken + at * width, cut->norm2 + at, taken, width};
+        kernel_distances(rows, norm2, count, &part, values);
+        kernel_similarities(values, count * taken, cut->input.scale);
+        for (size_t i = 0; i < count; i++) {
+            size_t skip = cut->seen[batch[i]] > at ? cut->seen[batch[i]] - at : 0;
+            for (size_t j = skip; j < taken; j++)
+                cut->near[batch[i]] += (double)values[i * taken + j];
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        cut->seen[batch[i]] = (uint32_t)cut->taken_count;
+        set_key(cut, batch[i]);
+    }
+}
+
+/* Refreshes up to `size` stale candidates from the top of the heap and puts them back. */
+static bool refresh(struct kernel_graph_cut *cut, size_t size, kernel_accept_fn *accept, void *context)
+{
+    struct kernel_heap *heap = &cut->heap;
+    cut->batch_count = 0;
+    while (heap->count > 0 && cut->batch_count < size && cut->seen[heap->items[0]] < cut->taken_count) {
+        uint32_t index = kernel_heap_pop(heap);
+        if (accept == NULL || accept(context, index))
+            cut->batch[cut->batch_count++] = index;
+    }
+    bool done = kernel_team_run(cut->team, (cut->batch_count + TILE - 1) / TILE, refresh_tile, cut);
+    for (size_t i = 0; i < cut->batch_count; i++)
+        kernel_heap_push(heap, cut->batch[i]);
+    return done;
+}
+
+void kernel_graph_cut_rewind(struct kernel_graph_cut *cut, kernel_accept_fn *accept, void *context)
+{
+    cut->heap.count = 0;
+    for (uint32_t i = 0; i < cut->input.candidates.count; i++) {
+        if (cut->out[i] || (accept != NULL && !accept(context, i)))
+            continue;
+        set_key(cut, i);
+        cut->heap.items[cut->heap.count++] = i;
+    }
+    kernel_heap_build(&cut->heap);
+}
+
+enum kernel_status kernel_graph_cut_next(
+    struct kernel_graph_cut *cut, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
+{
+    struct kernel_heap *heap = &cut->heap;
+    size_t batch = BATCH_MIN;
+    while (heap->count > 0) {
+        uint32_t top = heap->items[0];
+        if (cut->seen[top] < cut->taken_count) {
+            if (!refresh(cut, batch, accept, context))
+                return KERNEL_STOPPED;
+            batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;
+            continue;
+        }
+        kernel_heap_pop(heap);
+        if (accept != NULL && !accept(context, top))
+            continue;
+        *index = top;
+        *gain = gain_of(cut, top);
+        return KERNEL_OK;
+    }
+    return KERNEL_END;
+}
+
+enum kernel_status kernel_graph_cut_take(struct kernel_graph_cut *cut, uint32_t index)
+{
+    cut->out[index] = 1;
+    return kernel_graph_cut_add(cut, cut->input.candidates.slots[index]);
+}

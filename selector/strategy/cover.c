@@ -1,0 +1,228 @@
+#include "selector/strategy/cover.h"
+
+#include "selector/kernel/coverage.h"
+#include "selector/kernel/vector.h"
+#include "selector/strategy/filter.h"
+#include "selector/strategy/near.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cover_source {
+    struct select_job *job;
+    struct kernel_coverage *coverage;
+    struct select_near *near; /* NULL: duplicates are kept */
+    const uint32_t *slots;    /* [count] candidates */
+    size_t count;
+    uint8_t *out;  /* [count] kept out: junk or a near-duplicate */
+    uint32_t last; /* index of the latest candidate given */
+    select_accept_fn *accept;
+    void *context;
+};
+
+static bool accept_index(void *context, uint32_t index)
+{
+    const struct cover_source *self = context;
+    return !self->out[index] && self->accept(self->context, self->slots[index]);
+}
+
+static void cover_rewind(void *context, select_accept_fn *accept, void *accept_context)
+{
+    struct cover_source *self = context;
+    self->accept = accept;
+    self->context = accept_context;
+    kernel_coverage_rewind(self->coverage, accept_index, self);
+}
+
+static enum kernel_status cover_next(
+    void *context, select_accept_fn *accept, void *accept_context, uint32_t *slot, struct select_worth *worth)
+{
+    struct cover_source *self = context;
+    self->accept = accept;
+    self->context = accept_context;
+    for (;;) {
+        enum kernel_status status = kernel_coverage_next(self->coverage, accept_index, self, &self->last, &worth->gain);
+        if (status != KERNEL_OK)
+            return status;
+        *slot = self->slots[self->last];
+        if (self->near == NULL || kernel_row(self->job->input->embeddings, *slot) == NULL ||
+            !select_near_has(self->near, *slot))
+            break;
+        self->out[self->last] = 1;
+        self->job->result->stats.duplicates_out++;
+    }
+    worth->utility = worth->gain / select_job_dollars(self->job, *slot);
+    return KERNEL_OK;
+}
+
+static enum kernel_status cover_take(void *context, uint32_t slot)
+{
+    struct cover_source *self = context;
+    kernel_coverage_take(self->coverage, self->last);
+    bool has_row = kernel_row(self->job->input->embeddings, slot) != NULL;
+    return self->near == NULL || !has_row || select_near_add(self->near, slot) ? KERNEL_OK : KERNEL_NO_MEMORY;
+}
+
+static enum select_status near_init(struct cover_source *self, const struct select_points *points)
+{
+    if (points->spacing < 0 || self->job->policy->duplicates == SELECT_FILTER_OFF)
+        return SELECT_OK;
+    self->near =
+        select_near_new(self->job->input->embeddings, points->origin, FILTER_DUPLICATE_SHARE * (double)points->spacing);
+    if (self->near == NULL)
+        return SELECT_NO_MEMORY;
+    return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
+}
+
+/* Gains of single candidates, and which of them are outliers. */
+static enum select_status begin(struct cover_source *self, const struct select_points *points)
+{
+    if (isinf(points->isolation))
+        return select_status_of(kernel_coverage_begin(self->coverage, 1, NULL));
+    float *nearest = malloc((self->count + 1) * sizeof *nearest);
+    if (nearest == NULL)
+        return SELECT_NO_MEMORY;
+    enum select_status status = select_status_of(kernel_coverage_begin(self->coverage, FILTER_NEIGHBOR, nearest));
+    for (size_t i = 0; status == SELECT_OK && i < self->count; i++) {
+        self->out[i] = isfinite(nearest[i]) && nearest[i] > points->isolation;
+        self->job->result->stats.junk_out += self->out[i];
+    }
+    free(nearest);
+    return status;
+}
+
+/* Whether the one candidate that adds most by itself, out of those the money reaches, adds more than `gain`. */
+static bool best_single(struct cover_source *self, double gain, uint32_t *best)
+{
+    const float *gains = kernel_coverage_first_gains(self->coverage);
+    bool found = false;
+    for (uint32_t i = 0; i < self->count; i++) {
+        int64_t cost;
+        uint32_t slot = self->slots[i];
+        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_fits(self->job, slot))
+            continue;
+        if (!select_job_cost(self->job, slot, &cost) || cost > select_job_money_left(self->job))
+            continue;
+        gain = (double)gains[i];
+        *best = slot;
+        found = true;
+    }
+    return found;
+}
+
+static bool is_slot(void *context, uint32_t slot)
+{
+    return slot == *(const uint32_t *)context;
+}
+
+/* Starts the iteration again, with `slot` as the first pick. */
+static enum select_status start_with(struct cover_source *self, const struct select_points *points, uint32_t slot)
+{
+    struct select_worth worth = {.arm = SELECT_ARM_POLICY};
+    select_near_free(&self->near);
+    kernel_coverage_reset(self->coverage);
+    enum select_status status = near_init(self, points);
+    if (status != SELECT_OK)
+        return status;
+    cover_rewind(self, is_slot, &slot);
+    enum kernel_status next = cover_next(self, is_slot, &slot, &slot, &worth);
+    if (next != KERNEL_OK)
+        return select_status_of(next);
+    if (!select_job_add(self->job, slot, &worth, false))
+        return SELECT_NO_MEMORY;
+    return select_status_of(cover_take(self, slot));
+}
+
+/*
+ * The greedy choice by gain per dollar, with the usual guard: where one dear sample alone is worth more than all that greed
+ * bought, the batch starts with it. The better of the two is within (1 - 1/e) / 2 of the best.
+ */
+static enum select_status fill(struct cover_source *self, struct select_source *source, const struct select_points *points)
+{
+    struct select_job *job = self->job;
+    size_t kept = job->result->count;
+    size_t bytes = points->points.count * sizeof *points->cover;
+    float *cover = malloc(bytes + 1);
+    if (cover == NULL)
+        return SELECT_NO_MEMORY;
+    memcpy(cover, points->cover, bytes);
+    enum select_status status = select_fill(job, source, false);
+    double gain = 0;
+    for (size_t i = kept; status == SELECT_OK && i < job->result->count; i++)
+        gain += job->result->picks[i].gain;
+    size_t greedy = job->result->count;
+    uint32_t slot;
+    if (status == SELECT_OK && job->policy->share_count == 0 && kept < greedy) {
+        /* What is left over is judged against the money from before the greedy picks. */
+        int64_t cost = job->result->cost;
+        for (size_t i = kept; i < greedy; i++)
+            job->result->cost -= job->result->picks[i].price * job->policy->overlap;
+        bool better = best_single(self, gain, &slot);
+        job->result->cost = cost;
+        if (better) {
+            select_job_undo(job, kept);
+            memcpy(points->cover, cover, bytes);
+            status = start_with(self, points, slot);
+            if (status == SELECT_OK)
+                status = select_fill(job, source, false);
+        }
+    }
+    free(cover);
+    return status;
+}
+
+static bool is_square(const struct select_points *points, const uint32_t *slots, size_t count)
+{
+    return count == points->points.count && memcmp(slots, points->slots, count * sizeof *slots) == 0;
+}
+
+static enum select_status run(
+    struct cover_source *self, struct select_points *points, const struct kernel_coverage_input *input)
+{
+    struct select_source source = {.self = self, .rewind = cover_rewind, .next = cover_next, .take = cover_take};
+    self->coverage = kernel_coverage_new(self->job->team, input);
+    if (self->coverage == NULL)
+        return SELECT_NO_MEMORY;
+    enum select_status status = near_init(self, points);
+    if (status == SELECT_OK)
+        status = begin(self, points);
+    if (status == SELECT_OK)
+        status = fill(self, &source, points);
+    kernel_coverage_free(&self->coverage);
+    select_near_free(&self->near);
+    return status;
+}
+
+enum select_status select_cover(struct select_job *job, struct select_points *points, const uint32_t *slots, size_t count)
+{
+    struct cover_source self = {.job = job, .slots = slots, .count = count, .out = calloc(count + 1, 1)};
+    float *alone = malloc((count + 1) * sizeof *alone);
+    double *dollars = malloc((count + 1) * sizeof *dollars);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (self.out == NULL || alone == NULL || dollars == NULL)
+        goto done;
+    for (size_t i = 0; i < count; i++) {
+        alone[i] = (float)select_job_worth(job, slots[i]);
+        dollars[i] = select_job_dollars(job, slots[i]);
+    }
+    struct kernel_coverage_input input = {
+        .candidates = {job->input->embeddings, slots, count, points->origin},
+        .references = points->points,
+        .reference_slots = points->slots,
+        .weight = points->weight,
+        .cover = points->cover,
+        .scale = points->scale,
+        .alone = alone,
+        .divisor = dollars,
+        .square = is_square(points, slots, count),
+    };
+    status = run(&self, points, &input);
+    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
+        job->result->stats.objective += job->result->picks[i].gain;
+done:
+    free(self.out);
+    free(alone);
+    free(dollars);
+    return status;
+}

@@ -1,0 +1,35 @@
+/*
+ * points.h - what a coverage is measured on: reference points with their weights, and how well they are covered already.
+ * Private to strategy/.
+ */
+#pragma once
+
+#include "selector/kernel/distance.h"
+#include "selector/strategy/job.h"
+
+/* Free with select_points_deinit. */
+struct select_points {
+    uint32_t *slots; /* [points.count] rising */
+    struct kernel_points points;
+    float *values;   /* points.values */
+    float *norm2;    /* points.norm2 */
+    float *origin;   /* [width] mean of the reference points, taken off every row */
+    float *weight;   /* [points.count] how many samples' worth (select_job_worth) each stands for */
+    float *cover;    /* [points.count] by what is labelled, in flight or picked already */
+    uint32_t *known; /* [known_count] those samples, where they have an embedding */
+    size_t known_count;
+    float scale;     /* of the kernel exp(-d^2 / scale) */
+    float spacing;   /* median squared distance of a reference point to its FILTER_NEIGHBOR-th other; -1: not looked for */
+    float isolation; /* squared distance to the FILTER_NEIGHBOR-th nearest beyond which a sample is an outlier; HUGE_VALF: none
+                        is */
+};
+
+/*
+ * A sample of `want` of the candidates that have an embedding (all where there are no more), their weights and the scale; cover
+ * is 0. Needs memory for `want` rows as floats.
+ */
+enum select_status select_points_init(struct select_points *points, const struct select_job *job, size_t want);
+void select_points_deinit(struct select_points *points);
+
+/* Covers the points by what is known. */
+enum select_status select_points_cover(struct select_points *points, const struct select_job *job);
