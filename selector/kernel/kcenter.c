@@ -15,6 +15,7 @@ enum {
     FULL_SHARE = 64,
     IN_HEAP = 2, /* flag in `taken` */
     MEAN_TILE = 4096,
+    POLL_EVERY = 4096,
     CENTERS_FIRST = 32, /* centres of the first pass, over all points */
 };
 
@@ -24,6 +25,8 @@ struct kernel_kcenter {
     struct kernel_heap heap; /* by frontier.bound */
     uint32_t *batch;         /* [count] points of the running refresh */
     size_t batch_count;
+    size_t outliers;
+    uint32_t *aside;     /* [outliers] the farthest ones while a choice is made */
     size_t batch_wanted; /* points that the last choice took, to begin the next with a share of them */
 };
 
@@ -54,8 +57,19 @@ void kernel_kcenter_free(struct kernel_kcenter **pointer)
     free(kcenter->taken);
     free(kcenter->heap.items);
     free(kcenter->batch);
+    free(kcenter->aside);
     free(kcenter);
     *pointer = NULL;
+}
+
+bool kernel_kcenter_set_aside(struct kernel_kcenter *kcenter, size_t outliers)
+{
+    uint32_t *aside = realloc(kcenter->aside, (outliers + 1) * sizeof *aside);
+    if (aside == NULL)
+        return false;
+    kcenter->aside = aside;
+    kcenter->outliers = outliers;
+    return true;
 }
 
 enum kernel_status kernel_kcenter_add(struct kernel_kcenter *kcenter, uint32_t slot)
@@ -204,19 +218,11 @@ static bool refresh_top(struct kernel_kcenter *kcenter, size_t size, kernel_acce
     return done;
 }
 
-enum kernel_status kernel_kcenter_next(
-    struct kernel_kcenter *kcenter, kernel_accept_fn *accept, void *context, uint32_t *index, double *distance2)
+/* Takes the farthest candidate out of the heap; `batch` points are brought up to date at first. */
+static enum kernel_status farthest(
+    struct kernel_kcenter *kcenter, size_t batch, kernel_accept_fn *accept, void *context, uint32_t *index)
 {
     struct kernel_heap *heap = &kcenter->heap;
-    if (kcenter->frontier.center_count == 0) {
-        enum kernel_status status = nearest_to_mean(kcenter, accept, context, index);
-        *distance2 = INFINITY;
-        if (status == KERNEL_OK)
-            heap_remove(heap, *index);
-        return status;
-    }
-    size_t batch = kcenter->batch_wanted / 8 > BATCH_MIN ? kcenter->batch_wanted / 8 : BATCH_MIN;
-    kcenter->batch_wanted = 0;
     while (heap->count > 0) {
         uint32_t top = heap->items[0];
         if (accept != NULL && !accept(context, top)) {
@@ -225,7 +231,6 @@ enum kernel_status kernel_kcenter_next(
         }
         if (kcenter->frontier.seen[top] == kcenter->frontier.center_count) {
             *index = kernel_heap_pop(heap);
-            *distance2 = kcenter->frontier.bound[top];
             return KERNEL_OK;
         }
         bool first_pass = kcenter->frontier.seen[top] == 0;
@@ -239,6 +244,34 @@ enum kernel_status kernel_kcenter_next(
         batch = batch <= heap->count ? 2 * batch : batch;
     }
     return KERNEL_END;
+}
+
+enum kernel_status kernel_kcenter_next(
+    struct kernel_kcenter *kcenter, kernel_accept_fn *accept, void *context, uint32_t *index, double *distance2)
+{
+    enum kernel_status status = KERNEL_OK;
+    if (kcenter->frontier.center_count == 0) {
+        status = nearest_to_mean(kcenter, accept, context, index);
+        *distance2 = INFINITY;
+        if (status == KERNEL_OK)
+            heap_remove(&kcenter->heap, *index);
+        return status;
+    }
+    size_t batch = kcenter->batch_wanted / 8 > BATCH_MIN ? kcenter->batch_wanted / 8 : BATCH_MIN;
+    kcenter->batch_wanted = 0;
+    size_t aside = 0;
+    while (aside < kcenter->outliers && status == KERNEL_OK) {
+        status = farthest(kcenter, batch, accept, context, &kcenter->aside[aside]);
+        if (status == KERNEL_OK && ++aside % POLL_EVERY == 0 && kernel_team_stopped(kcenter->frontier.team))
+            status = KERNEL_STOPPED;
+    }
+    if (status == KERNEL_OK)
+        status = farthest(kcenter, batch, accept, context, index);
+    while (aside > 0)
+        kernel_heap_push(&kcenter->heap, kcenter->aside[--aside]);
+    if (status == KERNEL_OK)
+        *distance2 = kcenter->frontier.bound[*index];
+    return status;
 }
 
 enum kernel_status kernel_kcenter_take(struct kernel_kcenter *kcenter, uint32_t index)
