@@ -122,7 +122,7 @@ static size_t list_stale(struct kernel_dsquared *dsquared, size_t centers)
 /* Before a batch is drawn: every candidate gets a bound, or a new one where proposals have become dear. */
 static bool refresh_all(struct kernel_dsquared *dsquared)
 {
-    size_t centers = dsquared->frontier.center_count;
+    size_t centers = dsquared->frontier.centers.count;
     size_t count = 0;
     size_t limit = CENTERS_FIRST;
     if (centers > 0 && dsquared->rebuild)
@@ -146,11 +146,11 @@ static bool refresh_batch(struct kernel_dsquared *dsquared)
     size_t count = 0;
     for (size_t i = 0; i < dsquared->drawn; i++) {
         uint32_t point = dsquared->proposals[i];
-        if (dsquared->flags[point] & IN_BATCH || frontier->seen[point] == frontier->center_count)
+        if (dsquared->flags[point] & IN_BATCH || frontier->seen[point] == frontier->centers.count)
             continue;
         dsquared->flags[point] |= IN_BATCH;
         dsquared->pass[count++] = point;
-        dsquared->cost += (double)(frontier->center_count - frontier->seen[point]);
+        dsquared->cost += (double)(frontier->centers.count - frontier->seen[point]);
     }
     for (size_t i = 0; i < count; i++)
         dsquared->flags[dsquared->pass[i]] &= (uint8_t)~IN_BATCH;
@@ -182,7 +182,7 @@ static enum kernel_status draw(struct kernel_dsquared *dsquared)
     settle(dsquared);
     if (!refresh_all(dsquared))
         return KERNEL_STOPPED;
-    if (dsquared->frontier.center_count == 0)
+    if (dsquared->frontier.centers.count == 0)
         dsquared->flat = true;
     if (dsquared->rebuild)
         set_weights(dsquared);
@@ -245,7 +245,7 @@ static enum kernel_status longest(
 enum kernel_status kernel_dsquared_next(
     struct kernel_dsquared *dsquared, kernel_accept_fn *accept, void *context, uint32_t *index, double *distance2)
 {
-    if (dsquared->frontier.center_count == 0 && dsquared->input.first == KERNEL_FIRST_LONGEST)
+    if (dsquared->frontier.centers.count == 0 && dsquared->input.first == KERNEL_FIRST_LONGEST)
         return longest(dsquared, accept, context, index, distance2);
     for (;;) {
         if (dsquared->at == dsquared->drawn) {
@@ -265,7 +265,7 @@ enum kernel_status kernel_dsquared_next(
         if (!accepted)
             continue;
         *index = point;
-        *distance2 = dsquared->frontier.center_count > 0 ? capped(dsquared->frontier.bound[point]) : 0;
+        *distance2 = dsquared->frontier.centers.count > 0 ? capped(dsquared->frontier.bound[point]) : 0;
         return KERNEL_OK;
     }
 }
@@ -273,7 +273,7 @@ enum kernel_status kernel_dsquared_next(
 enum kernel_status kernel_dsquared_take(struct kernel_dsquared *dsquared, uint32_t index)
 {
     dsquared->flags[index] |= TAKEN;
-    if (dsquared->frontier.center_count == 0) {
+    if (dsquared->frontier.centers.count == 0) {
         /* Nothing that was drawn without a centre says anything of the distances to one. */
         free(dsquared->lengths2);
         dsquared->lengths2 = NULL;

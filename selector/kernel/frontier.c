@@ -17,14 +17,6 @@ enum {
     PROJECTION_REST = 4, /* refreshes until it is tried again then */
 };
 
-/* One point as floats. */
-struct view {
-    const float *row;
-    const float *residual; /* NULL: none */
-    double norm2;
-    double residual_norm2; /* 1 where there is none */
-};
-
 /* What a worker computes in. */
 struct scratch {
     float *rows;              /* [TILE x width] */
@@ -36,8 +28,8 @@ struct scratch {
 static struct scratch scratch_of(const struct kernel_frontier *frontier, unsigned worker)
 {
     struct scratch scratch = {.rows = frontier->scratch + worker * frontier->scratch_size};
-    scratch.residuals = scratch.rows + TILE * frontier->width;
-    scratch.products = scratch.residuals + TILE * frontier->classes;
+    scratch.residuals = scratch.rows + TILE * frontier->centers.width;
+    scratch.products = scratch.residuals + TILE * frontier->centers.classes;
     scratch.residual_products = scratch.products + (size_t)TILE * CENTERS_MAX;
     return scratch;
 }
@@ -45,15 +37,13 @@ static struct scratch scratch_of(const struct kernel_frontier *frontier, unsigne
 bool kernel_frontier_init(struct kernel_frontier *frontier, struct kernel_team *team, const struct kernel_rows *rows,
     const struct kernel_residual *residual, const uint32_t *slots, size_t count)
 {
-    *frontier = (struct kernel_frontier){
-        .team = team, .rows = rows, .residual = residual, .slots = slots, .count = count, .width = rows->width};
-    if (residual != NULL)
-        frontier->classes = residual->probabilities->width;
+    *frontier = (struct kernel_frontier){.team = team, .slots = slots, .count = count};
+    kernel_centers_init(&frontier->centers, rows, residual);
+    size_t floats = frontier->centers.width + frontier->centers.classes;
     /* Any order of summing `width` products errs by at most width x 2^-24 of the lengths' product; the rest of this covers the
      * other steps. */
-    frontier->slack = ((double)(frontier->width + frontier->classes) + 64) * 0x1p-24;
-    frontier->scratch_size =
-        TILE * (frontier->width + frontier->classes) + (size_t)TILE * CENTERS_MAX * (residual != NULL ? 2 : 1);
+    frontier->slack = ((double)floats + 64) * 0x1p-24;
+    frontier->scratch_size = TILE * floats + (size_t)TILE * CENTERS_MAX * (residual != NULL ? 2 : 1);
     frontier->bound = malloc((count + 1) * sizeof *frontier->bound);
     frontier->seen = calloc(count + 1, sizeof *frontier->seen);
     frontier->scratch = malloc(kernel_team_size(team) * frontier->scratch_size * sizeof *frontier->scratch);
@@ -71,126 +61,43 @@ void kernel_frontier_deinit(struct kernel_frontier *frontier)
     free(frontier->seen);
     free(frontier->scratch);
     free(frontier->measured);
-    free(frontier->centers);
-    free(frontier->residuals);
-    free(frontier->norm2);
-    free(frontier->residual_norm2);
+    kernel_centers_deinit(&frontier->centers);
     kernel_projection_free(&frontier->projection);
     *frontier = (struct kernel_frontier){0};
 }
 
 /* --- points and centres as floats --------------------------------------------------------------------------------------- */
 
-/* p - y of `count` samples, one after another. */
-static void gather_residuals(const struct kernel_residual *residual, const uint32_t *slots, size_t count, float *to)
-{
-    size_t classes = residual->probabilities->width;
-    kernel_gather(residual->probabilities, slots, count, NULL, to);
-    for (size_t i = 0; i < count; i++, to += classes) {
-        size_t first = 0;
-        if (kernel_row(residual->probabilities, slots[i]) == NULL)
-            continue;
-        for (size_t c = 0; c < classes; c++) {
-            first = to[c] > to[first] ? c : first;
-            if (residual->multi_label && to[c] >= 0.5F)
-                to[c] -= 1;
-        }
-        if (!residual->multi_label)
-            to[first] -= 1;
-    }
-}
-
-static struct view view_of(const struct kernel_frontier *frontier, const float *row, const float *residual)
-{
-    struct view view = {.row = row, .norm2 = (double)kernel_norm2(row, frontier->width), .residual_norm2 = 1};
-    if (frontier->residual != NULL) {
-        view.residual = residual;
-        view.residual_norm2 = (double)kernel_norm2(residual, frontier->classes);
-    }
-    return view;
-}
-
-/* Reads `count` points, which may be those of a tile; view i is then of rows + i x width. */
+/* Reads up to TILE points, one after another. */
 static void gather(const struct kernel_frontier *frontier, const uint32_t *slots, size_t count, const struct scratch *scratch)
 {
-    kernel_gather(frontier->rows, slots, count, NULL, scratch->rows);
-    if (frontier->residual != NULL)
-        gather_residuals(frontier->residual, slots, count, scratch->residuals);
+    kernel_gather(frontier->centers.rows, slots, count, NULL, scratch->rows);
+    if (frontier->centers.residual != NULL)
+        kernel_residuals_gather(frontier->centers.residual, slots, count, scratch->residuals);
 }
 
 /* The row of a point: where it lies, if that can be read as floats, else a copy at `room`. */
 static const float *row_of(const struct kernel_frontier *frontier, uint32_t point, float *room)
 {
-    const void *row = kernel_row(frontier->rows, frontier->slots[point]);
-    if (frontier->rows->dtype == KERNEL_F32 && (uintptr_t)row % _Alignof(float) == 0)
+    const void *row = kernel_row(frontier->centers.rows, frontier->slots[point]);
+    if (frontier->centers.rows->dtype == KERNEL_F32 && (uintptr_t)row % _Alignof(float) == 0)
         return row;
-    kernel_widen(row, frontier->rows->dtype, frontier->width, room);
+    kernel_widen(row, frontier->centers.rows->dtype, frontier->centers.width, room);
     return room;
-}
-
-/* Room for one centre more. */
-static bool make_room(struct kernel_frontier *frontier)
-{
-    if (frontier->center_count < frontier->center_room)
-        return true;
-    size_t room = frontier->center_room == 0 ? 64 : 2 * frontier->center_room;
-    float *centers = realloc(frontier->centers, room * frontier->width * sizeof *centers);
-    if (centers != NULL)
-        frontier->centers = centers;
-    double *norm2 = realloc(frontier->norm2, room * sizeof *norm2);
-    if (norm2 != NULL)
-        frontier->norm2 = norm2;
-    double *residual_norm2 = realloc(frontier->residual_norm2, room * sizeof *residual_norm2);
-    if (residual_norm2 != NULL)
-        frontier->residual_norm2 = residual_norm2;
-    float *residuals = realloc(frontier->residuals, (room * frontier->classes + 1) * sizeof *residuals);
-    if (residuals != NULL)
-        frontier->residuals = residuals;
-    if (centers == NULL || norm2 == NULL || residual_norm2 == NULL || residuals == NULL)
-        return false;
-    frontier->center_room = room;
-    return true;
 }
 
 enum kernel_status kernel_frontier_add(struct kernel_frontier *frontier, uint32_t slot)
 {
-    if (!make_room(frontier))
+    struct kernel_centers *centers = &frontier->centers;
+    if (!kernel_centers_add(centers, slot))
         return KERNEL_NO_MEMORY;
-    float *center = frontier->centers + frontier->center_count * frontier->width;
-    float *residual = frontier->residuals + frontier->center_count * frontier->classes;
-    kernel_gather(frontier->rows, &slot, 1, NULL, center);
-    if (frontier->residual != NULL)
-        gather_residuals(frontier->residual, &slot, 1, residual);
-    struct view view = view_of(frontier, center, residual);
-    frontier->norm2[frontier->center_count] = view.norm2;
-    frontier->residual_norm2[frontier->center_count] = view.residual_norm2;
-    if (frontier->projection != NULL && !kernel_projection_add(frontier->projection, center))
+    const float *added = centers->values + (centers->count - 1) * centers->width;
+    if (frontier->projection != NULL && !kernel_projection_add(frontier->projection, added))
         return KERNEL_NO_MEMORY;
-    frontier->center_count++;
     return KERNEL_OK;
 }
 
 /* --- distances ---------------------------------------------------------------------------------------------------------- */
-
-/*
- * |r x - r' x'|^2 of outer products = (A (X + X') + B (R + R') - A B + (R - R') (X - X')) / 2 with A = |r - r'|^2,
- * B = |x - x'|^2, capitals the squared lengths: 0 where both factors are equal.
- */
-static double measure(const struct kernel_frontier *frontier, const struct view *view, size_t center)
-{
-    double b = (double)kernel_distance2(view->row, frontier->centers + center * frontier->width, frontier->width);
-    if (view->residual == NULL)
-        return b;
-    double a = (double)kernel_distance2(view->residual, frontier->residuals + center * frontier->classes, frontier->classes);
-    double x = view->norm2;
-    double x2 = frontier->norm2[center];
-    double r = view->residual_norm2;
-    double r2 = frontier->residual_norm2[center];
-    double distance2 = (a * (x + x2) + b * (r + r2) - a * b + (r - r2) * (x - x2)) / 2;
-    if (isnan(distance2))
-        return INFINITY;
-    return distance2 > 0 ? distance2 : 0;
-}
 
 static double least(double a, double b)
 {
@@ -202,14 +109,14 @@ static double least(double a, double b)
  * measured first, so that few others are left that could be nearer. A comparison with NaN (lengths that overflow) counts as
  * "could be".
  */
-static double nearest(const struct kernel_frontier *frontier, const struct view *view, size_t first, size_t count,
+static double nearest(const struct kernel_frontier *frontier, const struct kernel_point *view, size_t first, size_t count,
     const float *products, const float *residual_products, double bound)
 {
     double low[CENTERS_MAX];
     size_t best = 0;
     for (size_t j = 0; j < count; j++) {
-        double x2 = frontier->norm2[first + j];
-        double r2 = frontier->residual_norm2[first + j];
+        double x2 = frontier->centers.norm2[first + j];
+        double r2 = frontier->centers.residual_norm2[first + j];
         double product = (double)products[j] * (view->residual != NULL ? (double)residual_products[j] : 1);
         low[j] = view->norm2 * view->residual_norm2 + x2 * r2 -
                  frontier->slack * (view->norm2 + x2) * (view->residual_norm2 + r2) - 2 * product;
@@ -217,19 +124,19 @@ static double nearest(const struct kernel_frontier *frontier, const struct view 
     }
     if (low[best] >= bound)
         return bound;
-    bound = least(measure(frontier, view, first + best), bound);
+    bound = least(kernel_centers_distance2(&frontier->centers, view, first + best), bound);
     for (size_t j = 0; j < count; j++) {
         if (!(low[j] >= bound) && j != best)
-            bound = least(measure(frontier, view, first + j), bound);
+            bound = least(kernel_centers_distance2(&frontier->centers, view, first + j), bound);
     }
     return bound;
 }
 
 static double nearest_direct(
-    const struct kernel_frontier *frontier, const struct view *view, size_t first, size_t count, double bound)
+    const struct kernel_frontier *frontier, const struct kernel_point *view, size_t first, size_t count, double bound)
 {
     for (size_t j = first; j < first + count; j++)
-        bound = least(measure(frontier, view, j), bound);
+        bound = least(kernel_centers_distance2(&frontier->centers, view, j), bound);
     return bound;
 }
 
@@ -245,14 +152,14 @@ struct tile {
 
 static struct tile tile_of(const struct kernel_frontier *frontier, size_t number)
 {
-    struct tile tile = {.points = frontier->batch + number * TILE, .first = frontier->center_count};
+    struct tile tile = {.points = frontier->batch + number * TILE, .first = frontier->centers.count};
     size_t left = frontier->batch_count - number * TILE;
     tile.count = left < TILE ? left : TILE;
     for (size_t i = 0; i < tile.count; i++) {
         uint32_t seen = frontier->seen[tile.points[i]];
         tile.first = seen < tile.first ? seen : tile.first;
     }
-    size_t unseen = frontier->center_count - tile.first;
+    size_t unseen = frontier->centers.count - tile.first;
     tile.end = tile.first + (unseen < frontier->centers_limit ? unseen : frontier->centers_limit);
     return tile;
 }
@@ -268,22 +175,23 @@ static bool unseen(const struct kernel_frontier *frontier, uint32_t point, size_
 static void refresh_block(
     struct kernel_frontier *frontier, const struct tile *tile, const struct scratch *scratch, size_t at, size_t end)
 {
-    size_t width = frontier->width;
-    size_t classes = frontier->classes;
+    size_t width = frontier->centers.width;
+    size_t classes = frontier->centers.classes;
     size_t k = end - at;
     if (k > DIRECT_MAX) {
         kernel_gemm_nt(
-            tile->count, k, width, scratch->rows, width, frontier->centers + at * width, width, scratch->products, k);
-        if (frontier->residual != NULL)
-            kernel_gemm_nt(tile->count, k, classes, scratch->residuals, classes, frontier->residuals + at * classes, classes,
-                scratch->residual_products, k);
+            tile->count, k, width, scratch->rows, width, frontier->centers.values + at * width, width, scratch->products, k);
+        if (frontier->centers.residual != NULL)
+            kernel_gemm_nt(tile->count, k, classes, scratch->residuals, classes, frontier->centers.residuals + at * classes,
+                classes, scratch->residual_products, k);
     }
     for (size_t i = 0; i < tile->count; i++) {
         uint32_t point = tile->points[i];
         size_t skip;
         if (!unseen(frontier, point, at, end, &skip))
             continue;
-        struct view view = view_of(frontier, scratch->rows + i * width, scratch->residuals + i * classes);
+        struct kernel_point view =
+            kernel_point_of(&frontier->centers, scratch->rows + i * width, scratch->residuals + i * classes);
         double *bound = &frontier->bound[point];
         if (k > DIRECT_MAX)
             *bound = nearest(frontier, &view, at + skip, k - skip, scratch->products + i * k + skip,
@@ -350,14 +258,14 @@ static size_t lower_projected(
     uint32_t best = list[0];
     for (size_t i = 1; i < listed; i++)
         best = products[list[i]] > products[best] ? list[i] : best;
-    struct view view = {.row = row_of(frontier, point, room)};
-    *bound = least(measure(frontier, &view, first + best), *bound);
+    struct kernel_point view = {.row = row_of(frontier, point, room)};
+    *bound = least(kernel_centers_distance2(&frontier->centers, &view, first + best), *bound);
     float threshold = kernel_projection_threshold(frontier->projection, point, *bound);
     size_t measured = 1;
     for (size_t i = 0; i < listed; i++) {
         if (products[list[i]] <= threshold || list[i] == best)
             continue;
-        *bound = least(measure(frontier, &view, first + list[i]), *bound);
+        *bound = least(kernel_centers_distance2(&frontier->centers, &view, first + list[i]), *bound);
         measured++;
     }
     return measured;
@@ -394,16 +302,16 @@ static void refresh_tile_projected(void *context, size_t number, unsigned worker
 /* Makes the projection once there are enough centres. Without memory for it the work is done by whole rows. */
 static bool project(struct kernel_frontier *frontier)
 {
-    if (frontier->projection_tried || frontier->center_count < PROJECT_FROM)
+    if (frontier->projection_tried || frontier->centers.count < PROJECT_FROM)
         return true;
     frontier->projection_tried = true;
-    if (frontier->residual != NULL || !kernel_projection_pays(frontier->width))
+    if (frontier->centers.residual != NULL || !kernel_projection_pays(frontier->centers.width))
         return true;
-    if (kernel_projection_new(frontier->team, frontier->rows, frontier->slots, frontier->count, &frontier->projection) ==
-        KERNEL_STOPPED)
+    if (kernel_projection_new(
+            frontier->team, frontier->centers.rows, frontier->slots, frontier->count, &frontier->projection) == KERNEL_STOPPED)
         return false;
-    for (size_t j = 0; j < frontier->center_count && frontier->projection != NULL; j++) {
-        if (!kernel_projection_add(frontier->projection, frontier->centers + j * frontier->width))
+    for (size_t j = 0; j < frontier->centers.count && frontier->projection != NULL; j++) {
+        if (!kernel_projection_add(frontier->projection, frontier->centers.values + j * frontier->centers.width))
             kernel_projection_free(&frontier->projection);
     }
     return true;
@@ -458,12 +366,12 @@ void kernel_frontier_sort(const struct kernel_frontier *frontier, uint32_t *batc
 void kernel_frontier_measure(struct kernel_frontier *frontier, uint32_t point)
 {
     struct scratch scratch = scratch_of(frontier, 0);
-    if (frontier->residual != NULL)
-        gather_residuals(frontier->residual, &frontier->slots[point], 1, scratch.residuals);
-    struct view view = view_of(frontier, row_of(frontier, point, scratch.rows), scratch.residuals);
+    if (frontier->centers.residual != NULL)
+        kernel_residuals_gather(frontier->centers.residual, &frontier->slots[point], 1, scratch.residuals);
+    struct kernel_point view = kernel_point_of(&frontier->centers, row_of(frontier, point, scratch.rows), scratch.residuals);
     size_t seen = frontier->seen[point];
-    frontier->bound[point] = nearest_direct(frontier, &view, seen, frontier->center_count - seen, frontier->bound[point]);
-    frontier->seen[point] = (uint32_t)frontier->center_count;
+    frontier->bound[point] = nearest_direct(frontier, &view, seen, frontier->centers.count - seen, frontier->bound[point]);
+    frontier->seen[point] = (uint32_t)frontier->centers.count;
 }
 
 /* --- lengths ------------------------------------------------------------------------------------------------------------ */
@@ -482,7 +390,8 @@ static void lengths_tile(void *context, size_t number, unsigned worker)
     size_t count = frontier->count - from < TILE ? frontier->count - from : TILE;
     gather(frontier, frontier->slots + from, count, &scratch);
     for (size_t i = 0; i < count; i++) {
-        struct view view = view_of(frontier, scratch.rows + i * frontier->width, scratch.residuals + i * frontier->classes);
+        struct kernel_point view = kernel_point_of(
+            &frontier->centers, scratch.rows + i * frontier->centers.width, scratch.residuals + i * frontier->centers.classes);
         lengths->lengths2[from + i] = view.norm2 * view.residual_norm2;
     }
 }

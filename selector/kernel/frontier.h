@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "selector/kernel/rows.h"
+#include "selector/kernel/centers.h"
 #include "selector/kernel/status.h"
 #include "selector/kernel/team.h"
 
@@ -19,33 +19,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * The first factor of gradient embeddings: the gradient of the loss in the last layer is (p - y) (x) embedding, y being the
- * label that the model would give. It is never formed: an inner product of two is that of the p - y times that of the
- * embeddings.
- */
-struct kernel_residual {
-    const struct kernel_rows *probabilities; /* [n x classes]; an absent row: no gradient */
-    bool multi_label;                        /* y is yes or no of each class, not one class */
-};
-
 /* Private to kernel/; `bound` and `seen` may be read. */
 struct kernel_frontier {
     struct kernel_team *team;
-    const struct kernel_rows *rows;
-    const struct kernel_residual *residual; /* NULL: the points are the rows themselves */
+    struct kernel_centers centers;
     const uint32_t *slots;
     size_t count;
-    size_t width;
-    size_t classes; /* 0 without a residual */
     double *bound;  /* [count] squared distance to the nearest of the first seen[i] centres, INFINITY while seen[i] is 0 */
     uint32_t *seen; /* [count] */
-    float *centers; /* [center_count x width] */
-    float *residuals;
-    double *norm2;          /* [center_count] squared lengths of the centres' rows */
-    double *residual_norm2; /* [center_count] and of their residuals; 1 where there are none */
-    size_t center_count;
-    size_t center_room;
     struct kernel_projection *projection; /* NULL: not built */
     bool projection_tried;
     unsigned projection_rest; /* refreshes still to go without it */

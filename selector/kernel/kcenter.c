@@ -86,7 +86,7 @@ static bool refresh_all(struct kernel_kcenter *kcenter, size_t centers_limit)
     for (size_t i = 0; i < heap->count; i++)
         kcenter->taken[heap->items[i]] |= IN_HEAP;
     for (size_t i = 0; i < kcenter->frontier.count; i++) {
-        if ((kcenter->taken[i] & IN_HEAP) && kcenter->frontier.seen[i] < kcenter->frontier.center_count)
+        if ((kcenter->taken[i] & IN_HEAP) && kcenter->frontier.seen[i] < kcenter->frontier.centers.count)
             kcenter->batch[kcenter->batch_count++] = (uint32_t)i;
         kcenter->taken[i] &= (uint8_t)~IN_HEAP;
     }
@@ -121,11 +121,11 @@ static void mean_sum_tile(void *context, size_t tile, unsigned worker)
 {
     struct mean_search *search = context;
     const struct kernel_kcenter *kcenter = search->kcenter;
-    float *row = search->rows + worker * kcenter->frontier.width;
-    double *sum = search->sums + tile * kcenter->frontier.width;
+    float *row = search->rows + worker * kcenter->frontier.centers.width;
+    double *sum = search->sums + tile * kcenter->frontier.centers.width;
     for (size_t i = tile * MEAN_TILE; i < kcenter->frontier.count && i < (tile + 1) * MEAN_TILE; i++) {
-        kernel_gather(kcenter->frontier.rows, &kcenter->frontier.slots[i], 1, NULL, row);
-        for (size_t j = 0; j < kcenter->frontier.width; j++)
+        kernel_gather(kcenter->frontier.centers.rows, &kcenter->frontier.slots[i], 1, NULL, row);
+        for (size_t j = 0; j < kcenter->frontier.centers.width; j++)
             sum[j] += (double)row[j];
     }
 }
@@ -134,10 +134,10 @@ static void mean_distance_tile(void *context, size_t tile, unsigned worker)
 {
     struct mean_search *search = context;
     const struct kernel_kcenter *kcenter = search->kcenter;
-    float *row = search->rows + worker * kcenter->frontier.width;
+    float *row = search->rows + worker * kcenter->frontier.centers.width;
     for (size_t i = tile * MEAN_TILE; i < kcenter->frontier.count && i < (tile + 1) * MEAN_TILE; i++) {
-        kernel_gather(kcenter->frontier.rows, &kcenter->frontier.slots[i], 1, NULL, row);
-        search->distances2[i] = (double)kernel_distance2(row, search->mean, kcenter->frontier.width);
+        kernel_gather(kcenter->frontier.centers.rows, &kcenter->frontier.slots[i], 1, NULL, row);
+        search->distances2[i] = (double)kernel_distance2(row, search->mean, kcenter->frontier.centers.width);
     }
 }
 
@@ -146,10 +146,10 @@ static enum kernel_status mean_distances(struct mean_search *search, size_t tile
     struct kernel_kcenter *kcenter = search->kcenter;
     if (!kernel_team_run(kcenter->frontier.team, tiles, mean_sum_tile, search))
         return KERNEL_STOPPED;
-    for (size_t j = 0; j < kcenter->frontier.width; j++) {
+    for (size_t j = 0; j < kcenter->frontier.centers.width; j++) {
         double sum = 0;
         for (size_t tile = 0; tile < tiles; tile++)
-            sum += search->sums[tile * kcenter->frontier.width + j];
+            sum += search->sums[tile * kcenter->frontier.centers.width + j];
         search->mean[j] = (float)(sum / (double)kcenter->frontier.count);
     }
     return kernel_team_run(kcenter->frontier.team, tiles, mean_distance_tile, search) ? KERNEL_OK : KERNEL_STOPPED;
@@ -161,9 +161,9 @@ static enum kernel_status nearest_to_mean(
     size_t tiles = (kcenter->frontier.count + MEAN_TILE - 1) / MEAN_TILE;
     struct mean_search search = {
         .kcenter = kcenter,
-        .sums = calloc(tiles * kcenter->frontier.width + 1, sizeof *search.sums),
-        .mean = malloc((kcenter->frontier.width + 1) * sizeof *search.mean),
-        .rows = malloc(kernel_team_size(kcenter->frontier.team) * kcenter->frontier.width * sizeof *search.rows),
+        .sums = calloc(tiles * kcenter->frontier.centers.width + 1, sizeof *search.sums),
+        .mean = malloc((kcenter->frontier.centers.width + 1) * sizeof *search.mean),
+        .rows = malloc(kernel_team_size(kcenter->frontier.team) * kcenter->frontier.centers.width * sizeof *search.rows),
         .distances2 = malloc((kcenter->frontier.count + 1) * sizeof *search.distances2),
     };
     enum kernel_status status = KERNEL_NO_MEMORY;
@@ -206,7 +206,7 @@ static bool refresh_top(struct kernel_kcenter *kcenter, size_t size, kernel_acce
     struct kernel_heap *heap = &kcenter->heap;
     kcenter->batch_count = 0;
     while (heap->count > 0 && kcenter->batch_count < size &&
-           kcenter->frontier.seen[heap->items[0]] < kcenter->frontier.center_count) {
+           kcenter->frontier.seen[heap->items[0]] < kcenter->frontier.centers.count) {
         uint32_t point = kernel_heap_pop(heap);
         if (accept == NULL || accept(context, point))
             kcenter->batch[kcenter->batch_count++] = point;
@@ -229,7 +229,7 @@ static enum kernel_status farthest(
             kernel_heap_pop(heap);
             continue;
         }
-        if (kcenter->frontier.seen[top] == kcenter->frontier.center_count) {
+        if (kcenter->frontier.seen[top] == kcenter->frontier.centers.count) {
             *index = kernel_heap_pop(heap);
             return KERNEL_OK;
         }
@@ -250,7 +250,7 @@ enum kernel_status kernel_kcenter_next(
     struct kernel_kcenter *kcenter, kernel_accept_fn *accept, void *context, uint32_t *index, double *distance2)
 {
     enum kernel_status status = KERNEL_OK;
-    if (kcenter->frontier.center_count == 0) {
+    if (kcenter->frontier.centers.count == 0) {
         status = nearest_to_mean(kcenter, accept, context, index);
         *distance2 = INFINITY;
         if (status == KERNEL_OK)
