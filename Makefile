@@ -159,7 +159,7 @@ $(PEERS)/.done: test/bench/peers.txt
 	@touch $@
 
 bench-peers: $(DEPS_DONE) $(PEERS)/.done ## measure the selection beside other packages; JSON lines in build/bench-peers.jsonl
-	$(MAKE) all
+	$(MAKE) all $(BUILD)/bench/bench_gemm
 	CURATED_SELECT_LIBRARY=$(BUILD)/libcurated-select.so $(PEERS)/bin/python test/bench/peers.py --output $(BUILD)/bench-peers.jsonl
 
 demo: $(DEPS_DONE) ## the whole job on real images: auto against random, equal money (SEEDS=5 repeats it)

@@ -40,8 +40,7 @@ static const struct setting {
     INTEGER(vectors_map_bytes, 1 << 20, (int64_t)1 << 46, "1099511627776", "bound of the vectors environment's size"),
     INTEGER(group_requests, 1, 100000, "4096", "requests committed in one transaction at most"),
     INTEGER(threads, 0, 1024, "0", "threads of the planner; 0: one a processor"),
-    INTEGER(candidates_max, 0, INT32_MAX, "0", "candidates that auto looks at closely; 0: its default"),
-    INTEGER(references_max, 0, INT32_MAX, "0", "reference points of auto; 0: its default"),
+    INTEGER(references_max, 0, INT32_MAX, "0", "samples that stand for a large pool; 0: the strategy's default"),
 #undef TEXT
 #undef INTEGER
 };

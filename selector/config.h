@@ -20,9 +20,8 @@ struct config {
     int64_t vectors_map_bytes;
     int64_t group_requests; /* in one transaction at most */
     int64_t threads;        /* of the planner; 0: one a processor */
-    int64_t candidates_max; /* of `auto`; 0: its default */
-    int64_t references_max;
-    char path[256]; /* of the configuration file; empty: none */
+    int64_t references_max; /* 0: the strategy's default */
+    char path[256];         /* of the configuration file; empty: none */
 };
 
 /*

@@ -35,7 +35,6 @@ struct plan_inputs {
     double control_share;
     double tag_weight[PROJECT_TAGS_MAX];
     uint64_t tags_excluded;
-    uint64_t candidates_max;
     uint64_t references_max;
     struct select_share shares[PROJECT_SHARES_MAX];
     struct select_parameters parameters;

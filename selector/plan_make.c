@@ -41,7 +41,6 @@ static struct select_policy policy_of(const struct plan_inputs *inputs, const do
     policy.duplicates = (enum select_filter_mode)inputs->duplicates;
     policy.junk = (enum select_filter_mode)inputs->junk;
     policy.parameters = inputs->parameters;
-    policy.candidates_max = (size_t)inputs->candidates_max;
     policy.references_max = (size_t)inputs->references_max;
     policy.threads = (unsigned)daemon->config.threads;
     policy.progress = give_up;
@@ -228,7 +227,6 @@ static void make_from(struct made_plan *made, struct daemon *daemon, struct text
         made->available = made->project.counters.available_microusd;
         const bool ok = request ? wish_read(&wish, &made->plan, request, &state, &made->project, error)
                                 : wish_replenish(&wish, &made->plan, &made->project, error);
-        made->plan.inputs.candidates_max = (uint64_t)daemon->config.candidates_max;
         made->plan.inputs.references_max = (uint64_t)daemon->config.references_max;
         if (ok && wish_weigh(&made->plan.inputs, &made->class_weights, &state, &made->project, error) &&
             make(made, daemon, &state, &vectors, &wish, error))

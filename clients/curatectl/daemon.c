@@ -215,7 +215,7 @@ static const struct parameter snapshot_parameters[] = {
     {0},
 };
 
-static const struct parameter cancel_parameters[] = {
+static const struct parameter stop_parameters[] = {
     {.name = "task", .field = "task", .kind = PARAMETER_INTEGER, .help = "only this one, by its number in the status"},
     {0},
 };
@@ -232,7 +232,7 @@ const struct command daemon_commands[] = {
     {"snapshot", "SNAPSHOT", "copy the store, consistent, into its folder snapshots/NAME", snapshot_parameters, NULL, NULL,
         false},
     {"config", "CONFIG", "the configuration in force", NULL, NULL, show_config, false},
-    {"cancel", "PLANNER.CANCEL", "stop the selection that is being computed", cancel_parameters, NULL, NULL, false},
+    {"stop", "PLANNER.CANCEL", "stop the selection that is being computed", stop_parameters, NULL, NULL, false},
     {"drain", "DRAIN", "while on, no new leases and batches; everything else works", drain_parameters, NULL, NULL, false},
     {0},
 };

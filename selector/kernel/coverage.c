@@ -35,8 +35,6 @@ struct kernel_coverage {
     /* Of the pass that is running. */
     float *scratch;
     size_t scratch_size;
-    unsigned k;
-    float *nearest;
     uint32_t batch[BATCH_MAX];
     size_t batch_count;
     float *batch_rows; /* [BATCH_MAX x width] */
@@ -140,21 +138,6 @@ static struct kernel_points references_from(const struct kernel_coverage *covera
         .width = all->width};
 }
 
-/* Joins distances to `count` reference points to the k smallest so far, the candidate's own point left out. */
-static void keep_nearest(
-    unsigned k, float *smallest, uint32_t slot, const uint32_t *slots, const float *distances, size_t count)
-{
-    for (size_t r = 0; r < count; r++) {
-        float d = distances[r];
-        if (!(d < smallest[k - 1]) || slots[r] == slot)
-            continue;
-        unsigned at = k - 1;
-        for (; at > 0 && d < smallest[at - 1]; at--)
-            smallest[at] = smallest[at - 1];
-        smallest[at] = d;
-    }
-}
-
 static void begin_tile(void *context, size_t tile, unsigned worker)
 {
     struct kernel_coverage *coverage = context;
@@ -166,20 +149,13 @@ static void begin_tile(void *context, size_t tile, unsigned worker)
     float *rows = coverage->scratch + worker * coverage->scratch_size;
     float *norm2 = rows + BEGIN_TILE * width;
     float *values = norm2 + BEGIN_TILE;
-    float smallest[BEGIN_TILE][KERNEL_NEIGHBORS_MAX];
     double gains[BEGIN_TILE] = {0};
     kernel_gather(candidates->rows, candidates->slots + first, count, candidates->origin, rows);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         norm2[i] = kernel_norm2(rows + i * width, width);
-        for (unsigned j = 0; coverage->nearest != NULL && j < coverage->k; j++)
-            smallest[i][j] = INFINITY;
-    }
     for (size_t at = 0; at < input->references.count && !kernel_team_poll(coverage->team, worker); at += REFERENCE_TILE) {
         struct kernel_points part = references_from(coverage, at, REFERENCE_TILE);
         kernel_distances(rows, norm2, count, &part, values);
-        for (size_t i = 0; coverage->nearest != NULL && i < count; i++)
-            keep_nearest(coverage->k, smallest[i], candidates->slots[first + i], input->reference_slots + at,
-                values + i * part.count, part.count);
         kernel_similarities(values, count * part.count, input->scale);
         for (size_t i = 0; i < count; i++) {
             float gain;
@@ -191,8 +167,6 @@ static void begin_tile(void *context, size_t tile, unsigned worker)
         uint32_t index = (uint32_t)(first + i);
         bool present = has_row(coverage, index);
         coverage->first_gain[index] = present ? (float)gains[i] : input->alone != NULL ? input->alone[index] : 0;
-        if (coverage->nearest != NULL)
-            coverage->nearest[index] = present ? smallest[i][coverage->k - 1] : INFINITY;
     }
 }
 
@@ -257,13 +231,11 @@ static enum kernel_status begin_square(struct kernel_coverage *coverage)
     return done ? KERNEL_OK : KERNEL_STOPPED;
 }
 
-enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage, unsigned k, float *nearest)
+enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage)
 {
-    coverage->k = k;
-    coverage->nearest = nearest;
     size_t count = coverage->input.candidates.count;
     enum kernel_status status;
-    if (coverage->input.square && nearest == NULL && count > 0 && count <= square_max / sizeof(float) / count)
+    if (coverage->input.square && count > 0 && count <= square_max / sizeof(float) / count)
         status = begin_square(coverage);
     else
         status = kernel_team_run(coverage->team, (count + BEGIN_TILE - 1) / BEGIN_TILE, begin_tile, coverage) ? KERNEL_OK

@@ -15,7 +15,6 @@
 struct kernel_coverage_input {
     struct kernel_subset candidates; /* slots rise; a slot may be an absent row: see `alone` */
     struct kernel_points references; /* in the coordinates of candidates.origin */
-    const uint32_t *reference_slots; /* [references.count] */
     const float *weight;             /* [references.count] >= 0 */
     float *cover;                    /* [references.count] 0..1 at the start; raised by every candidate taken */
     float scale;                     /* > 0 */
@@ -31,11 +30,8 @@ struct kernel_coverage;
 struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const struct kernel_coverage_input *input);
 void kernel_coverage_free(struct kernel_coverage **coverage);
 
-/*
- * The gain of every candidate on top of `cover`, once before the iteration. Output, unless NULL: nearest[i], the squared
- * distance to the k-th nearest reference point (itself left out; INFINITY for an absent row). 1 <= k <= KERNEL_NEIGHBORS_MAX.
- */
-enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage, unsigned k, float *nearest);
+/* Computes the gain of every candidate on top of `cover`, once before the iteration. */
+enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage);
 
 /* [candidates.count] gains of the first pass; owned by `coverage`. */
 const float *kernel_coverage_first_gains(const struct kernel_coverage *coverage);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 static bool has_avx2;
+static bool has_fma;
+static bool has_avx512;
 
 #if defined(__x86_64__)
 
@@ -16,6 +18,13 @@ static bool cpu_avx2(void)
 {
     unsigned eax, ebx, ecx = 0, edx;
     return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+}
+
+static void look(void)
+{
+    has_avx2 = cpu_avx2();
+    has_fma = has_avx2 && __builtin_cpu_supports("fma");
+    has_avx512 = has_fma && __builtin_cpu_supports("avx512f");
 }
 
 /*
@@ -41,7 +50,7 @@ static int blis_arch(void)
 __attribute__((constructor)) static void choose(void)
 {
     __builtin_cpu_init();
-    has_avx2 = cpu_avx2();
+    look();
     int arch = blis_arch();
     if (arch < 0 || getenv("BLIS_ARCH_TYPE") != NULL)
         return;
@@ -60,16 +69,33 @@ bool kernel_cpu_avx2(void)
     return has_avx2;
 }
 
+bool kernel_cpu_fma(void)
+{
+    return has_fma;
+}
+
+bool kernel_cpu_avx512(void)
+{
+    return has_avx512;
+}
+
 void kernel_cpu_plain(bool plain)
 {
 #if defined(__x86_64__)
-    has_avx2 = !plain && cpu_avx2();
-#else
-    (void)plain;
+    look();
 #endif
+    has_avx2 = has_avx2 && !plain;
+    has_fma = has_fma && !plain;
+    has_avx512 = has_avx512 && !plain;
 }
 
-const char *kernel_cpu_blis(void)
+void kernel_cpu_avx512_off(bool off)
 {
-    return bli_arch_string(bli_arch_query_id());
+    kernel_cpu_plain(false);
+    has_avx512 = has_avx512 && !off;
+}
+
+const char *kernel_cpu_gemm(void)
+{
+    return has_avx512 ? "avx512" : has_fma ? "avx2" : bli_arch_string(bli_arch_query_id());
 }

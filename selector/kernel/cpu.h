@@ -1,5 +1,5 @@
 /*
- * cpu.h - what the processor can do, asked once, and which BLIS kernels follow from it.
+ * cpu.h - what the processor can do, asked once, and which kernels follow from it.
  */
 #pragma once
 
@@ -8,13 +8,21 @@
 /* Whether the AVX2 variants of this library's loops may run. The plain variants give the same results, bit for bit. */
 bool kernel_cpu_avx2(void);
 
+/* Whether the matrix product may use its own loops for AVX-512, and for AVX2 with fused multiply-add. Else it is BLIS's. */
+bool kernel_cpu_avx512(void);
+bool kernel_cpu_fma(void);
+
 /* Runs the plain variants from now on (or what the processor has again): for tests that compare the two, with no other threads.
  */
 void kernel_cpu_plain(bool plain);
 
+/* As above, for AVX-512 alone. */
+void kernel_cpu_avx512_off(bool off);
+
 /*
- * The BLIS kernels in use, e.g. "zen3"; static. BLIS chooses by a table of processors, and falls to kernels without vector
- * instructions on one it does not know. So this library tells it what to use, from its own check, when the library is loaded;
- * a BLIS_ARCH_TYPE in the environment is left alone.
+ * The kernels in use for the matrix product: "avx512" or "avx2", which are this library's own, or the name of BLIS's where the
+ * processor has neither; static. BLIS chooses by a table of processors, and falls to kernels without vector instructions on
+ * one it does not know. So this library tells it what to use, from its own check, when the library is loaded; a BLIS_ARCH_TYPE
+ * in the environment is left alone.
  */
-const char *kernel_cpu_blis(void);
+const char *kernel_cpu_gemm(void);

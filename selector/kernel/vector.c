@@ -2,6 +2,8 @@
 
 #include "selector/kernel/simd.h"
 
+#include <stdalign.h>
+
 KERNEL_INLINE void widen_half_body(const char *from, size_t width, float *to)
 {
     size_t i = 0;
@@ -28,6 +30,15 @@ void kernel_widen(const void *from, enum kernel_dtype dtype, size_t width, float
         widen_half(from, width, to);
     else
         memcpy(to, from, width * sizeof *to);
+}
+
+const float *kernel_row_floats(const struct kernel_rows *rows, size_t i, float *scratch)
+{
+    const void *row = kernel_row(rows, i);
+    if (rows->dtype == KERNEL_F32 && (uintptr_t)row % alignof(float) == 0)
+        return row;
+    kernel_widen(row, rows->dtype, rows->width, scratch);
+    return scratch;
 }
 
 void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t count, const float *origin, float *to)

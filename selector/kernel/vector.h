@@ -23,6 +23,9 @@ static inline const void *kernel_row(const struct kernel_rows *rows, size_t i)
 /* `width` elements of `dtype` at `from`, at any alignment, as floats at `to`. */
 void kernel_widen(const void *from, enum kernel_dtype dtype, size_t width, float *to);
 
+/* Row i, which is present, as floats: where it is if it can be, else widened to `scratch` [width]. */
+const float *kernel_row_floats(const struct kernel_rows *rows, size_t i, float *scratch);
+
 /*
  * Copies rows slots[0..count) as floats to `to` [count x width], one after another, less `origin` [width] where it is not
  * NULL. An absent row becomes zeros.

@@ -14,17 +14,76 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { REFERENCES_DEFAULT = 3000 };
+/* Samples that stand for a large pool: what that loses is in docs/selection.md. As many as kernel/coverage keeps values of. */
+enum { EXACT_MAX = 11585, SAMPLE = 8192, CHOICE = 4 };
 
-/* Covers with what the policy trusts: in auto, not outliers, nor what lies where answers were "none of these". */
+static int compare_slots(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The points, and the candidates without an embedding: of many of these, those of most worth per dollar. Output: slots, rising
+ * (free it), and count. */
+static enum select_status list_slots(
+    const struct select_points *points, const struct select_job *job, uint32_t **slots, size_t *count)
+{
+    size_t n = job->candidate_count;
+    size_t others = 0;
+    double *keys = malloc((n + 1) * sizeof *keys);
+    uint32_t *order = malloc((n + 1) * sizeof *order);
+    uint32_t *list = malloc((n + 1) * sizeof *list);
+    enum select_status status = SELECT_NO_MEMORY;
+    *slots = malloc((points->points.count + SAMPLE) * sizeof **slots);
+    if (keys == NULL || order == NULL || list == NULL || *slots == NULL)
+        goto done;
+    for (size_t i = 0; i < n; i++) {
+        if (kernel_row(job->input->embeddings, job->candidates[i]) != NULL)
+            continue;
+        keys[others] = select_per_dollar(job, job->candidates[i], select_job_worth(job, job->candidates[i]));
+        list[others++] = job->candidates[i];
+    }
+    if (!kernel_sort_falling(keys, others, order))
+        goto done;
+    *count = points->points.count;
+    memcpy(*slots, points->slots, *count * sizeof **slots);
+    for (size_t i = 0; i < others && i < SAMPLE; i++)
+        (*slots)[(*count)++] = list[order[i]];
+    if (others > 0)
+        qsort(*slots, *count, sizeof **slots, compare_slots);
+    status = SELECT_OK;
+done:
+    free(keys);
+    free(order);
+    free(list);
+    return status;
+}
+
+/* How many points stand for the pool: enough to choose among, where many picks are wanted. */
+static size_t points_wanted(const struct select_job *job)
+{
+    const struct select_policy *policy = job->policy;
+    if (policy->references_max > 0)
+        return policy->references_max;
+    if (job->candidate_count <= EXACT_MAX)
+        return EXACT_MAX;
+    double cost = 0;
+    for (size_t i = 0; i < job->candidate_count; i++)
+        cost += select_job_dollars(job, job->candidates[i]) / (double)job->candidate_count;
+    double picks = fmin((double)policy->count, (double)policy->budget / 1e6 / cost) + (double)policy->spares;
+    return (size_t)fmin((double)job->candidate_count, fmax(SAMPLE, CHOICE * picks));
+}
+
+/* Covers; `trust`: outliers and what lies where answers were "none of these" deserve no money. */
 static enum select_status run_coverage(struct select_job *job, bool trust)
 {
     struct select_points points = {0};
     uint32_t *slots = NULL;
     size_t count = 0;
-    size_t want = job->policy->references_max > 0 ? job->policy->references_max : REFERENCES_DEFAULT;
-    enum select_status status = select_points_init(&points, job, want);
+    enum select_status status = select_points_init(&points, job, points_wanted(job), true);
     if (status == SELECT_OK && trust)
         status = select_auto_isolate(&points, job);
     if (status == SELECT_OK && trust)
@@ -32,7 +91,7 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
     if (status == SELECT_OK)
-        status = select_auto_candidates(job, &slots, &count);
+        status = list_slots(&points, job, &slots, &count);
     if (status == SELECT_OK)
         status = select_cover(job, &points, slots, count);
     free(slots);

@@ -12,17 +12,9 @@
 /* Fills job->uncertainty, job->class_weight and the predictions, at a temperature fitted on the labels received. */
 enum select_status select_auto_worth(struct select_job *job);
 
-/* --- auto_candidates.c ------------------------------------------------------------------------------------------------- */
-
-/*
- * The candidates looked at closely: all, or where they are more than the policy's maximum, half of it by utility per dollar and
- * half by chance. Output: slots (free it) and count.
- */
-enum select_status select_auto_candidates(const struct select_job *job, uint32_t **slots, size_t *count);
-
 /* --- auto_trust.c: what deserves no money ------------------------------------------------------------------------------- */
 
-/* Sets points->spacing and points->isolation; outliers lose their weight. */
+/* Sets points->spacing and points->isolated; outliers lose their weight. */
 enum select_status select_auto_isolate(struct select_points *points, const struct select_job *job);
 
 /* Lowers the weight of points near refused samples. */

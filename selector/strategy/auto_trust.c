@@ -27,12 +27,11 @@ enum select_status select_auto_isolate(struct select_points *points, const struc
         select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, FILTER_NEIGHBOR, distances));
     if (status != SELECT_OK)
         goto done;
-    select_filter_bounds(distances, count, scratch, &points->spacing, &points->isolation);
-    if (job->policy->junk == SELECT_FILTER_OFF)
-        points->isolation = HUGE_VALF;
-    for (size_t i = 0; i < count; i++) {
-        if (distances[i] > points->isolation)
-            points->weight[i] = 0;
+    float isolation;
+    select_filter_bounds(distances, count, scratch, &points->spacing, &isolation);
+    for (size_t i = 0; i < count && job->policy->junk != SELECT_FILTER_OFF; i++) {
+        points->isolated[i] = isfinite(distances[i]) && distances[i] > isolation;
+        points->weight[i] = points->isolated[i] ? 0 : points->weight[i];
     }
 done:
     free(distances);

@@ -1,6 +1,126 @@
-#include "selector/strategy/job.h"
+/*
+ * cluster_margin.c - small margins, taken from clusters in turn, small clusters first.
+ *
+ * Citovsky and others, "Batch active learning at scale", NeurIPS 2021. Of the samples of least margin, parameters.margin_pool
+ * (10) times as many as there are picks are looked at; their clusters take turns by rising size, and give one sample each by
+ * chance. The paper clusters the whole pool once by average linkage, in time that rises with its square; here k-means clusters
+ * what is looked at, into parameters.clusters clusters (as many as there are picks). Past these samples it goes on by margin.
+ * Blind to prices. The gain is 1 - margin.
+ */
+#include "selector/kernel/random.h"
+#include "selector/kernel/sort.h"
+#include "selector/strategy/clusters.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { MARGIN_POOL = 10, CLUSTERS_MAX = 4096 };
+
+struct cluster_margin {
+    struct select_job *job;
+    size_t looked_at;
+    double *gain;         /* [candidates] */
+    uint32_t *order;      /* [candidates] by falling gain; the first looked_at, rising */
+    uint32_t *slots;      /* [looked_at] */
+    uint32_t *cluster_of; /* [candidates] */
+    double *within;       /* [candidates] */
+    double *cluster_key;  /* [clusters + 1] */
+    struct select_clusters clusters;
+};
+
+static size_t picks_wanted(const struct select_job *job)
+{
+    size_t most = job->candidate_count;
+    if (job->least_cost > 0 && select_job_money_left(job) / job->least_cost < (int64_t)most)
+        most = (size_t)(select_job_money_left(job) / job->least_cost);
+    return job->policy->count < most ? job->policy->count : most;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The samples of least margin, in `slots`, rising. */
+static bool look(struct cluster_margin *self)
+{
+    const struct select_job *job = self->job;
+    size_t count = job->candidate_count;
+    size_t factor = job->policy->parameters.margin_pool > 0 ? job->policy->parameters.margin_pool : MARGIN_POOL;
+    size_t picks = picks_wanted(job);
+    self->looked_at = picks < count / factor ? picks * factor : count;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = job->candidates[i];
+        self->gain[i] = job->predicted[slot] < 0 ? 0 : 1 - ((double)job->first[slot] - (double)job->second[slot]);
+    }
+    if (!kernel_sort_falling(self->gain, count, self->order))
+        return false;
+    qsort(self->order, self->looked_at, sizeof *self->order, compare_numbers);
+    for (size_t i = 0; i < self->looked_at; i++)
+        self->slots[i] = job->candidates[self->order[i]];
+    return true;
+}
+
+/* When each candidate has its turn: what was looked at by its cluster, the rest after that as clusters of one. */
+static void set_turns(struct cluster_margin *self)
+{
+    const struct select_job *job = self->job;
+    size_t clusters = self->clusters.clusters;
+    for (size_t c = 0; c < clusters; c++)
+        self->cluster_key[c] = -(double)(self->clusters.first[c + 1] - self->clusters.first[c]);
+    self->cluster_key[clusters] = -HUGE_VAL;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        self->cluster_of[i] = (uint32_t)clusters;
+        self->within[i] = self->gain[i];
+    }
+    for (size_t i = 0; i < self->looked_at; i++) {
+        self->cluster_of[self->order[i]] = self->clusters.cluster[i];
+        self->within[self->order[i]] = kernel_random_uniform(job->policy->seed, STREAM_ORDER, self->slots[i]);
+    }
+}
+
+static enum select_status run(struct cluster_margin *self)
+{
+    struct select_job *job = self->job;
+    size_t wanted = job->policy->parameters.clusters > 0 ? job->policy->parameters.clusters : picks_wanted(job);
+    if (!look(self))
+        return SELECT_NO_MEMORY;
+    enum select_status status =
+        select_clusters_init(&self->clusters, job, self->slots, self->looked_at, wanted < CLUSTERS_MAX ? wanted : CLUSTERS_MAX);
+    if (status != SELECT_OK)
+        return status;
+    self->cluster_key = malloc((self->clusters.clusters + 1) * sizeof *self->cluster_key);
+    if (self->cluster_key == NULL)
+        return SELECT_NO_MEMORY;
+    set_turns(self);
+    return select_round_robin(job, self->cluster_of, self->clusters.clusters + 1, self->cluster_key, self->within, self->gain);
+}
 
 enum select_status select_run_cluster_margin(struct select_job *job)
 {
-    return select_fail(job->error, SELECT_BAD_INPUT, "strategy", "one that is built", "cluster_margin");
+    select_job_keep_embedded(job);
+    size_t count = job->candidate_count + 1;
+    struct cluster_margin self = {
+        .job = job,
+        .gain = malloc(count * sizeof *self.gain),
+        .order = malloc(count * sizeof *self.order),
+        .slots = malloc(count * sizeof *self.slots),
+        .cluster_of = malloc(count * sizeof *self.cluster_of),
+        .within = malloc(count * sizeof *self.within),
+    };
+    enum select_status status = SELECT_NO_MEMORY;
+    if (self.gain != NULL && self.order != NULL && self.slots != NULL && self.cluster_of != NULL && self.within != NULL)
+        status = select_job_scores(job, 1, false);
+    if (status == SELECT_OK)
+        status = run(&self);
+    select_clusters_deinit(&self.clusters);
+    free(self.gain);
+    free(self.order);
+    free(self.slots);
+    free(self.cluster_of);
+    free(self.within);
+    free(self.cluster_key);
+    return status;
 }

@@ -75,21 +75,16 @@ static enum select_status near_init(struct cover_source *self, const struct sele
     return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
 }
 
-/* Gains of single candidates, and which of them are outliers. */
-static enum select_status begin(struct cover_source *self, const struct select_points *points)
+/* Notes which candidates are outliers; the points are among them, in the same order. */
+static void mark_isolated(struct cover_source *self, const struct select_points *points)
 {
-    if (isinf(points->isolation))
-        return select_status_of(kernel_coverage_begin(self->coverage, 1, NULL));
-    float *nearest = malloc((self->count + 1) * sizeof *nearest);
-    if (nearest == NULL)
-        return SELECT_NO_MEMORY;
-    enum select_status status = select_status_of(kernel_coverage_begin(self->coverage, FILTER_NEIGHBOR, nearest));
-    for (size_t i = 0; status == SELECT_OK && i < self->count; i++) {
-        self->out[i] = isfinite(nearest[i]) && nearest[i] > points->isolation;
+    size_t at = 0;
+    for (size_t i = 0; i < self->count && at < points->points.count; i++) {
+        if (self->slots[i] != points->slots[at])
+            continue;
+        self->out[i] = points->isolated[at++];
         self->job->result->stats.junk_out += self->out[i];
     }
-    free(nearest);
-    return status;
 }
 
 /* Whether the one candidate that adds most by itself, out of those the money reaches, adds more than `gain`. */
@@ -186,7 +181,7 @@ static enum select_status run(
         return SELECT_NO_MEMORY;
     enum select_status status = near_init(self, points);
     if (status == SELECT_OK)
-        status = begin(self, points);
+        status = select_status_of(kernel_coverage_begin(self->coverage));
     if (status == SELECT_OK)
         status = fill(self, &source, points);
     kernel_coverage_free(&self->coverage);
@@ -209,7 +204,6 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
     struct kernel_coverage_input input = {
         .candidates = {job->input->embeddings, slots, count, points->origin},
         .references = points->points,
-        .reference_slots = points->slots,
         .weight = points->weight,
         .cover = points->cover,
         .scale = points->scale,
@@ -217,6 +211,7 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
         .divisor = dollars,
         .square = is_square(points, slots, count),
     };
+    mark_isolated(&self, points);
     status = run(&self, points, &input);
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;

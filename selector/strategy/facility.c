@@ -16,13 +16,13 @@ enum select_status select_run_facility_location(struct select_job *job)
     select_job_keep_embedded(job);
     struct select_points points = {0};
     size_t want = job->policy->references_max > 0 ? job->policy->references_max : EXACT_MAX;
-    enum select_status status = select_points_init(&points, job, want);
+    enum select_status status = select_points_init(&points, job, want, false);
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
     if (status == SELECT_OK)
         status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
-        status = select_cover(job, &points, job->candidates, job->candidate_count);
+        status = select_cover(job, &points, points.slots, points.points.count);
     select_points_deinit(&points);
     return status;
 }

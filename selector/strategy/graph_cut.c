@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXACT_MAX = 65536 };
+enum { EXACT_MAX = 65536, SAMPLE = 4096 };
 
 static const double redundancy_default = 0.5;
 
@@ -41,7 +41,6 @@ static enum select_status measure(const struct select_job *job, const struct sel
     struct kernel_coverage_input input = {
         .candidates = {job->input->embeddings, job->candidates, job->candidate_count, points->origin},
         .references = points->points,
-        .reference_slots = points->slots,
         .weight = points->weight,
         .cover = points->cover,
         .scale = points->scale,
@@ -49,7 +48,7 @@ static enum select_status measure(const struct select_job *job, const struct sel
     struct kernel_coverage *coverage = kernel_coverage_new(job->team, &input);
     if (coverage == NULL)
         return SELECT_NO_MEMORY;
-    enum select_status status = select_status_of(kernel_coverage_begin(coverage, 1, NULL));
+    enum select_status status = select_status_of(kernel_coverage_begin(coverage));
     if (status == SELECT_OK)
         memcpy(density, kernel_coverage_first_gains(coverage), job->candidate_count * sizeof *density);
     kernel_coverage_free(&coverage);
@@ -91,9 +90,11 @@ enum select_status select_run_graph_cut(struct select_job *job)
 {
     select_job_keep_embedded(job);
     struct select_points points = {0};
-    size_t want = job->policy->references_max > 0 ? job->policy->references_max : EXACT_MAX;
+    size_t want = job->policy->references_max;
+    if (want == 0)
+        want = job->candidate_count <= EXACT_MAX ? EXACT_MAX : SAMPLE;
     float *density = malloc((job->candidate_count + 1) * sizeof *density);
-    enum select_status status = density != NULL ? select_points_init(&points, job, want) : SELECT_NO_MEMORY;
+    enum select_status status = density != NULL ? select_points_init(&points, job, want, false) : SELECT_NO_MEMORY;
     if (status == SELECT_OK)
         status = measure(job, &points, density);
     if (status == SELECT_OK)

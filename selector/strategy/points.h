@@ -18,17 +18,17 @@ struct select_points {
     float *cover;    /* [points.count] by what is labelled, in flight or picked already */
     uint32_t *known; /* [known_count] those samples, where they have an embedding */
     size_t known_count;
-    float scale;     /* of the kernel exp(-d^2 / scale) */
-    float spacing;   /* median squared distance of a reference point to its FILTER_NEIGHBOR-th other; -1: not looked for */
-    float isolation; /* squared distance to the FILTER_NEIGHBOR-th nearest beyond which a sample is an outlier; HUGE_VALF: none
-                        is */
+    float scale;       /* of the kernel exp(-d^2 / scale) */
+    float spacing;     /* median squared distance of a point to its FILTER_NEIGHBOR-th other; -1: not looked for */
+    uint8_t *isolated; /* [points.count] 1: an outlier, to be kept out; all 0 at first */
 };
 
 /*
- * A sample of `want` of the candidates that have an embedding (all where there are no more), their weights and the scale; cover
- * is 0. Needs memory for `want` rows as floats.
+ * All candidates that have an embedding, or where these are more, `want` of them that stand for the rest: see points.c for
+ * which. Weights are worth (`worth`), or 1, times the number of samples a point stands for; cover is 0. Needs memory for `want`
+ * rows as floats.
  */
-enum select_status select_points_init(struct select_points *points, const struct select_job *job, size_t want);
+enum select_status select_points_init(struct select_points *points, const struct select_job *job, size_t want, bool worth);
 void select_points_deinit(struct select_points *points);
 
 /* Covers the points by what is known. */

@@ -1,6 +1,148 @@
-#include "selector/strategy/job.h"
+/*
+ * probcover.c - balls of one radius over the most samples, see kernel/ball_cover.h for the method and its paper.
+ *
+ * What is labelled and in flight covers already. The radius is parameters.radius, or as in the paper the largest for which the
+ * share parameters.purity (0.95) of balls holds samples of one cluster only, by k-means into as many clusters as there are
+ * classes (parameters.clusters; 10 without classes). That is the 1 - purity quantile of the distances to the nearest sample of
+ * another cluster, taken of some samples. By samples covered per dollar. Exact up to EXACT_MAX candidates; beyond, so many
+ * evenly spaced ones are chosen among. Embeddings are taken as they are: the paper scales them to length 1.
+ */
+#include "selector/kernel/ball_cover.h"
+#include "selector/kernel/purity.h"
+#include "selector/kernel/vector.h"
+#include "selector/strategy/clusters.h"
+#include "selector/strategy/iteration.h"
+#include "selector/strategy/scale.h"
+#include "selector/strategy/subset.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { EXACT_MAX = 131072, QUERIES = 512, CLUSTERS_DEFAULT = 10 };
+
+static const double purity_default = 0.95;
+
+/* --- the radius ---------------------------------------------------------------------------------------------------------- */
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The squared radius at which just the wanted share of the queries' balls are pure; 0 or infinite where none or all are. */
+static enum select_status quantile(const struct select_job *job, const struct select_clusters *clusters, float *radius2)
+{
+    const struct kernel_rows *rows = job->input->embeddings;
+    size_t count = clusters->count < QUERIES ? clusters->count : QUERIES;
+    uint32_t slots[QUERIES] = {0};
+    uint32_t own[QUERIES] = {0};
+    float foreign[QUERIES];
+    float norm2[QUERIES];
+    float *values = malloc((count * rows->width + 1) * sizeof *values);
+    if (values == NULL)
+        return SELECT_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        slots[i] = clusters->slots[i * clusters->count / count];
+        own[i] = clusters->cluster[i * clusters->count / count];
+    }
+    kernel_gather(rows, slots, count, clusters->kmeans.origin, values);
+    for (size_t i = 0; i < count; i++)
+        norm2[i] = kernel_norm2(values + i * rows->width, rows->width);
+    struct kernel_points queries = {values, norm2, count, rows->width};
+    struct kernel_subset set = {rows, clusters->slots, clusters->count, clusters->kmeans.origin};
+    enum kernel_status status = kernel_nearest_foreign(job->team, &queries, own, &set, clusters->cluster, foreign);
+    if (status == KERNEL_OK) {
+        double purity = job->policy->parameters.purity > 0 ? job->policy->parameters.purity : purity_default;
+        size_t impure = (size_t)((1 - purity) * (double)count + 1e-9);
+        qsort(foreign, count, sizeof *foreign, compare_floats);
+        *radius2 = foreign[impure < count ? impure : count - 1];
+    }
+    free(values);
+    return select_status_of(status);
+}
+
+static enum select_status find_radius(const struct select_job *job, const uint32_t *known, size_t known_count, float *radius2)
+{
+    const struct select_parameters *parameters = &job->policy->parameters;
+    *radius2 = (float)(parameters->radius * parameters->radius);
+    if (parameters->radius > 0)
+        return SELECT_OK;
+    size_t wanted = parameters->clusters > 0 ? parameters->clusters : job->input->classes;
+    struct select_clusters clusters = {0};
+    enum select_status status =
+        select_clusters_init(&clusters, job, job->candidates, job->candidate_count, wanted > 0 ? wanted : CLUSTERS_DEFAULT);
+    if (status == SELECT_OK)
+        status = quantile(job, &clusters, radius2);
+    /* One cluster, or clusters that touch: the spacing of the samples has to do. */
+    if (status == SELECT_OK && !(*radius2 > 0 && isfinite(*radius2)))
+        status = select_scale(job, clusters.kmeans.origin, known, known_count, radius2);
+    select_clusters_deinit(&clusters);
+    return status;
+}
+
+/* --- the cover ----------------------------------------------------------------------------------------------------------- */
+
+static void ball_rewind(void *kernel, kernel_accept_fn *accept, void *context)
+{
+    kernel_ball_cover_rewind(kernel, accept, context);
+}
+
+static enum kernel_status ball_next(void *kernel, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
+{
+    return kernel_ball_cover_next(kernel, accept, context, index, gain);
+}
+
+static enum kernel_status ball_take(void *kernel, uint32_t index)
+{
+    kernel_ball_cover_take(kernel, index);
+    return KERNEL_OK;
+}
+
+static const struct select_iteration_calls calls = {ball_rewind, ball_next, ball_take};
+
+static enum select_status cover(struct select_job *job, const uint32_t *known, size_t known_count, float radius2)
+{
+    double *dollars = malloc((job->candidate_count + 1) * sizeof *dollars);
+    if (dollars == NULL)
+        return SELECT_NO_MEMORY;
+    for (size_t i = 0; i < job->candidate_count; i++)
+        dollars[i] = select_job_dollars(job, job->candidates[i]);
+    struct kernel_subset candidates = {job->input->embeddings, job->candidates, job->candidate_count, NULL};
+    struct kernel_ball_cover *kernel = kernel_ball_cover_new(job->team, &candidates, radius2, dollars);
+    enum select_status status = kernel != NULL ? SELECT_OK : SELECT_NO_MEMORY;
+    if (status == SELECT_OK)
+        status = select_status_of(kernel_ball_cover_add(kernel, known, known_count));
+    if (status == SELECT_OK)
+        status = select_status_of(kernel_ball_cover_begin(kernel));
+    struct select_iteration iteration;
+    select_iteration_init(&iteration, job, &calls, kernel);
+    iteration.per_dollar = true;
+    if (status == SELECT_OK)
+        status = select_fill(job, &iteration.source, false);
+    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
+        job->result->stats.objective += job->result->picks[i].gain;
+    kernel_ball_cover_free(&kernel);
+    free(dollars);
+    return status;
+}
 
 enum select_status select_run_probcover(struct select_job *job)
 {
-    return select_fail(job->error, SELECT_BAD_INPUT, "strategy", "one that is built", "probcover");
+    select_job_keep_embedded(job);
+    job->candidate_count = select_thin(job->candidates, job->candidate_count, EXACT_MAX, job->candidates);
+    uint32_t *known = malloc((job->input->n + 1) * sizeof *known);
+    if (known == NULL)
+        return SELECT_NO_MEMORY;
+    size_t known_count = select_list_known(job, known);
+    float radius2 = 0;
+    enum select_status status = find_radius(job, known, known_count, &radius2);
+    if (status == SELECT_OK)
+        status = select_job_scores(job, 1, false);
+    if (status == SELECT_OK)
+        status = cover(job, known, known_count, radius2);
+    job->result->stats.radius = sqrt((double)radius2);
+    free(known);
+    return status;
 }

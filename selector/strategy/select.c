@@ -239,5 +239,5 @@ enum select_status select_rows_check(const struct kernel_rows *rows, unsigned th
 
 const char *select_kernels_name(void)
 {
-    return kernel_cpu_blis();
+    return kernel_cpu_gemm();
 }

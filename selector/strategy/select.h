@@ -156,9 +156,9 @@ struct select_policy {
     enum select_filter_mode duplicates; /* near-duplicates of what is picked, labelled or in flight; needs embeddings */
     enum select_filter_mode junk;       /* samples with hardly a neighbour; needs embeddings */
     struct select_parameters parameters;
-    size_t candidates_max;        /* auto: candidates looked at closely; 0: the default */
-    size_t references_max;        /* auto: reference points of the objective; 0: the default */
-    unsigned threads;             /* 0: one a processor */
+    size_t
+        references_max; /* auto, coverage, facility_location, graph_cut: samples that stand for a large pool; 0: the default */
+    unsigned threads;   /* 0: one a processor */
     select_progress_fn *progress; /* NULL: none */
     void *progress_context;
 };
@@ -219,6 +219,35 @@ enum select_status select_run(const struct select_input *input, const struct sel
 /* Frees what select_run allocated. A zeroed result is fine. */
 void select_result_deinit(struct select_result *result);
 
+enum select_neighbors_mode {
+    SELECT_NEIGHBORS_AUTO, /* exact up to SELECT_NEIGHBORS_EXACT_MAX rows */
+    SELECT_NEIGHBORS_EXACT,
+    SELECT_NEIGHBORS_APPROXIMATE, /* rows of the nearest clusters only; these are measured exactly */
+};
+
+enum { SELECT_NEIGHBORS_EXACT_MAX = 200000, SELECT_NEIGHBORS_K_MAX = 1024 };
+
+/* The nearest rows of every row. The arrays are the caller's, [rows->count x k]. */
+struct select_neighbors {
+    size_t k; /* 1..SELECT_NEIGHBORS_K_MAX */
+    enum select_neighbors_mode mode;
+    double recall_wanted; /* approximate: share of the true neighbours to find, 0..1; 0: 0.95 */
+    uint64_t seed;        /* approximate: of the clusters */
+    unsigned threads;     /* 0: one a processor; the result does not depend on it */
+    select_progress_fn *progress;
+    void *progress_context;
+    uint32_t *slots;   /* output: nearest first, then the lowest slot; UINT32_MAX where there are fewer, and for absent rows */
+    float *distances2; /* output: squared Euclidean distance, INFINITY where there is no neighbour */
+    double recall;     /* output: 1 where exact, else the share found of the true neighbours of a sample of rows */
+};
+
+/*
+ * Finds the k nearest other rows of every row. Exact: what sorting all distances gives, to the bit. `error` is optional, and
+ * filled on SELECT_BAD_INPUT. On another status than SELECT_OK the arrays hold nothing of use. Reentrant.
+ */
+enum select_status select_neighbors(
+    const struct kernel_rows *rows, struct select_neighbors *neighbors, struct select_error *error);
+
 /* Output: the first row that has an element which is infinite or no number, rows->count where there is none. */
 enum select_status select_rows_check(const struct kernel_rows *rows, unsigned threads, size_t *row);
 
@@ -234,7 +263,7 @@ const char *select_arm_name(enum select_arm arm);
 /* SELECT_VERSION of the library that is loaded. */
 unsigned select_version(void);
 
-/* One line for the log: the processor's features used and the BLIS kernels in use, e.g. "skx" or "zen3". Static. */
+/* One word for the log: the kernels of the matrix product in use, "avx512", "avx2" or the name of BLIS's. Static. */
 const char *select_kernels_name(void);
 
 #pragma GCC visibility pop

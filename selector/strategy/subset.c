@@ -46,3 +46,19 @@ size_t select_list_known(const struct select_job *job, uint32_t *out)
     }
     return count;
 }
+
+size_t select_list_pool(const struct select_job *job, uint32_t *out, uint32_t *candidate)
+{
+    size_t count = 0;
+    size_t next = 0;
+    for (uint32_t i = 0; i < job->input->n; i++) {
+        bool is_candidate = next < job->candidate_count && job->candidates[next] == i;
+        next += is_candidate;
+        if (!embedded(job, i) || !(is_candidate || select_job_known(job, i)))
+            continue;
+        if (candidate != NULL)
+            candidate[count] = is_candidate ? (uint32_t)(next - 1) : UINT32_MAX;
+        out[count++] = i;
+    }
+    return count;
+}

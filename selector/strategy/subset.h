@@ -15,3 +15,7 @@ size_t select_list_embedded(const struct select_job *job, uint32_t *out);
 
 /* Samples with an embedding that are labelled, in flight or picked already, rising. */
 size_t select_list_known(const struct select_job *job, uint32_t *out);
+
+/* Those and the candidates that have an embedding, rising. Output unless NULL: candidate[i], the index into job->candidates of
+ * the i-th, UINT32_MAX for what is no candidate. */
+size_t select_list_pool(const struct select_job *job, uint32_t *out, uint32_t *candidate);

@@ -10,8 +10,12 @@ documentation shows it; `numpy` stands for the method in a few lines, as its aut
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from curated import SelectResult, select
 from images import behind_random_layer, clumps, fashion_mnist
 from measure import Recorder, seconds_of
 from scipy.spatial.distance import cdist
+from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float32]
 Picks = Sequence[int] | npt.NDArray[np.integer[Any]]
@@ -372,6 +377,35 @@ def bench_neighbors(bench: Bench) -> None:
     )
 
 
+# --- matrix products --------------------------------------------------------------------------------------------------------
+
+
+def gemm_seconds(m: int, n: int, k: int) -> float:
+    """Time of a product of numpy's while another thread does its own, which is how the engine uses the processor's cores."""
+    rng = np.random.default_rng(0)
+    operands = [
+        (rng.random((m, k), np.float32), rng.random((n, k), np.float32), np.empty((m, n), np.float32)) for _ in range(2)
+    ]
+    times = int(1e9 / (m * n * k)) + 1
+
+    def work(operand: tuple[Floats, Floats, Floats]) -> None:
+        for _ in range(times):
+            np.dot(operand[0], operand[1].T, out=operand[2])
+
+    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
+        return min(seconds_of(lambda: list(pool.map(work, operands))) for _ in range(7)) / times
+
+
+def bench_gemm(bench: Bench) -> None:
+    program = Path(os.environ["CURATED_SELECT_LIBRARY"]).parent / "bench" / "bench_gemm"
+    lines = subprocess.run([program.resolve()], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    for line in map(json.loads, lines):
+        sizes, threads, kernel = line["case"].split("-")
+        if threads == "threads2" and kernel == json.loads(lines[0])["case"].split("-")[2]:
+            other = gemm_seconds(*map(int, sizes.split("x")))
+            bench.recorder.emit("gemm", line["case"], line["seconds"], "numpy", other, gflops=line["gflops"])
+
+
 # --- scores -----------------------------------------------------------------------------------------------------------------
 
 
@@ -401,6 +435,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "facility": bench_facility,
     "clusters": bench_clusters,
     "neighbors": bench_neighbors,
+    "gemm": bench_gemm,
     "scores": bench_scores,
 }
 

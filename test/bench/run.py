@@ -50,6 +50,7 @@ def c_programs(build: Path, folder: Path) -> list[list[str]]:
         shape = [str(size) for size in points[name].shape]
         kcenter.append([str((build / "bench" / "bench_kcenter").resolve()), str(file), *shape, str(k)])
     return [
+        [str((build / "bench" / "bench_gemm").resolve())],
         [str((build / "bench" / "bench_scores").resolve())],
         *kcenter,
     ]

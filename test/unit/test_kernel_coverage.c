@@ -37,7 +37,6 @@ static struct problem problem_new(uint64_t seed, size_t n, size_t width, size_t 
     p.input = (struct kernel_coverage_input){
         .candidates = {&p.column->rows, p.slots, n, NULL},
         .references = {p.values, p.norm2, references, width},
-        .reference_slots = p.slots,
         .weight = p.weight,
         .cover = p.cover,
         .scale = (float)width * 0.3F,
@@ -86,13 +85,11 @@ static size_t greedy(struct problem *p, unsigned threads, size_t k, uint32_t *pi
 {
     struct kernel_team *team = kernel_team_new(threads, NULL, NULL);
     struct kernel_coverage *coverage = kernel_coverage_new(team, &p->input);
-    float *nearest = malloc(p->input.candidates.count * sizeof *nearest);
-    assert_int_equal(kernel_coverage_begin(coverage, 2, nearest), KERNEL_OK);
+    assert_int_equal(kernel_coverage_begin(coverage), KERNEL_OK);
     kernel_coverage_rewind(coverage, NULL, NULL);
     size_t count = 0;
     while (count < k && kernel_coverage_next(coverage, NULL, NULL, &picks[count], &gains[count]) == KERNEL_OK)
         kernel_coverage_take(coverage, picks[count++]);
-    free(nearest);
     kernel_coverage_free(&coverage);
     kernel_team_free(&team);
     memset(p->cover, 0, p->input.references.count * sizeof *p->cover);
@@ -267,10 +264,8 @@ static void test_stop(void **state)
     int asked = 0;
     struct kernel_team *team = kernel_team_new(2, at_once, &asked);
     struct kernel_coverage *coverage = kernel_coverage_new(team, &p.input);
-    float *nearest = malloc(2000 * sizeof *nearest);
-    assert_int_equal(kernel_coverage_begin(coverage, 1, nearest), KERNEL_STOPPED);
+    assert_int_equal(kernel_coverage_begin(coverage), KERNEL_STOPPED);
     assert_true(kernel_team_stopped(team));
-    free(nearest);
     kernel_coverage_free(&coverage);
     kernel_team_free(&team);
     problem_free(&p);

@@ -413,12 +413,11 @@ static void test_all_equal(void **state)
     pool_free(pool);
 }
 
-/* Fewer candidates and reference points than there are samples: still a full batch, the same for any number of threads. */
+/* Fewer reference points than there are samples: still a full batch, the same for any number of threads. */
 static void test_limits(void **state)
 {
     (void)state;
     struct pool *pool = pool_new(13);
-    pool->policy.candidates_max = 200;
     pool->policy.references_max = 100;
     pool->policy.count = 50;
     struct select_result one = run(pool);

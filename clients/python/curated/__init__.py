@@ -20,6 +20,7 @@ from .errors import (
     TooLarge,
 )
 from .local import LocalDaemon
+from .nearest import Neighbors, neighbors
 from .selection import BatchItem, Selection
 from .training import LabelPage
 from .working import WorkItem
@@ -40,6 +41,7 @@ __all__ = [
     "LabelPage",
     "LeaseLost",
     "LocalDaemon",
+    "Neighbors",
     "NotFound",
     "ReadOnly",
     "SelectResult",
@@ -50,6 +52,7 @@ __all__ = [
     "Timeout",
     "TooLarge",
     "WorkItem",
+    "neighbors",
     "select",
     "strategies",
 ]

@@ -176,7 +176,7 @@ def select(
         True shows a bar. A callable is told how far the call is, from 0 to 1, and stops it by returning True.
     **parameters
         Of single strategies: ``neighbors``, ``clusters``, ``margin_pool``, ``radius``, ``purity``, ``redundancy``,
-        ``outlier_share``, ``power``, ``class_sought``, ``aggregate`` ("max", "mean", "sum"), ``candidates_max``,
+        ``outlier_share``, ``power``, ``class_sought``, ``aggregate`` ("max", "mean", "sum"),
         ``references_max``.
 
     Returns
@@ -230,7 +230,7 @@ def select(
     pool.include(policy, include)
     _set_parameters(policy, parameters)
     pool.check(policy.threads)
-    with _watched(policy, strategy, progress):
+    with watched(policy, strategy, progress):
         return _run(pool.input, policy)
 
 
@@ -252,8 +252,8 @@ def _set_parameters(policy: native.Policy, parameters: Mapping[str, Any]) -> Non
         elif name in known:
             whole = known[name] is not ctypes.c_double
             setattr(policy.parameters, name, at_least(name, value, 0) if whole else float(value))
-        elif name in ("candidates_max", "references_max"):
-            setattr(policy, name, at_least(name, value, 0))
+        elif name == "references_max":
+            policy.references_max = at_least(name, value, 0)
         else:
             raise TypeError(f"select() got an unexpected keyword argument {name!r}")
 
@@ -262,7 +262,9 @@ def _set_parameters(policy: native.Policy, parameters: Mapping[str, Any]) -> Non
 
 
 @contextmanager
-def _watched(policy: native.Policy, title: str, progress: bool | Callable[[float], bool | None]) -> Iterator[None]:
+def watched(
+    call: native.Policy | native.Neighbors, title: str, progress: bool | Callable[[float], bool | None]
+) -> Iterator[None]:
     """Let the library report how far it is, and Ctrl-C or the caller stop it; what was raised meanwhile is raised after."""
     raised: list[BaseException] = []
     bar = _bar(title) if progress is True else None
@@ -277,7 +279,7 @@ def _watched(policy: native.Policy, title: str, progress: bool | Callable[[float
             raised.append(error)
         return bool(raised)
 
-    policy.progress = native.ProgressFunction(report)
+    call.progress = native.ProgressFunction(report)
     try:
         with _interrupt_kept(raised):
             yield
@@ -316,17 +318,21 @@ def _bar(title: str) -> Any:
     return tqdm(total=100, desc=title, unit="%", bar_format="{l_bar}{bar}| {elapsed}")
 
 
-def _run(columns: native.Input, policy: native.Policy) -> SelectResult:
-    library = native.library()
-    result = native.Result()
-    error = native.Error()
-    status = library.select_run(columns, policy, result, error)
+def raise_for(status: int, error: native.Error) -> None:
+    """Raise what a status of the library means."""
     if status == native.CANCELED:
         raise SelectionCanceled
     if status == native.NO_MEMORY:
         raise MemoryError("not enough memory for the selection")
     if status != native.OK:
         raise ValueError(f"{error.field.decode()}: expected {error.expected.decode()}, got {error.got.decode()}")
+
+
+def _run(columns: native.Input, policy: native.Policy) -> SelectResult:
+    library = native.library()
+    result = native.Result()
+    error = native.Error()
+    raise_for(library.select_run(columns, policy, result, error), error)
     try:
         return _result_of(result)
     finally:

@@ -17,6 +17,7 @@ from ctypes import (
     c_char,
     c_char_p,
     c_double,
+    c_float,
     c_int,
     c_int32,
     c_int64,
@@ -34,6 +35,8 @@ F32, F16 = 0, 1
 CANDIDATE, IN_FLIGHT, LABELED, REFUSED, EXCLUDED = range(5)
 ARMS = ("policy", "control", "share", "include")
 AGGREGATES = ("max", "mean", "sum")
+NEIGHBORS_K_MAX = 1024
+NEIGHBORS_MODES = ("auto", "exact", "approximate")
 FILTERS = {None: 0, True: 1, False: 2}
 OK, CANCELED, NO_MEMORY, BAD_INPUT, NEEDS_COLUMN = range(5)
 UNBOUNDED_MONEY = 2**63 - 1
@@ -130,7 +133,6 @@ class Policy(Structure):
         ("duplicates", c_int),
         ("junk", c_int),
         ("parameters", Parameters),
-        ("candidates_max", c_size_t),
         ("references_max", c_size_t),
         ("threads", c_uint),
         ("progress", ProgressFunction),
@@ -181,6 +183,23 @@ class Result(Structure):
     )
 
 
+class Neighbors(Structure):
+    """``struct select_neighbors``."""
+
+    _fields_ = (
+        ("k", c_size_t),
+        ("mode", c_int),
+        ("recall_wanted", c_double),
+        ("seed", c_uint64),
+        ("threads", c_uint),
+        ("progress", ProgressFunction),
+        ("progress_context", c_void_p),
+        ("slots", POINTER(c_uint32)),
+        ("distances2", POINTER(c_float)),
+        ("recall", c_double),
+    )
+
+
 class Error(Structure):
     """``struct select_error``."""
 
@@ -198,6 +217,7 @@ STRUCTS = {
     "select_pick": Pick,
     "select_stats": Stats,
     "select_result": Result,
+    "select_neighbors": Neighbors,
     "select_error": Error,
 }
 
@@ -228,6 +248,8 @@ def library() -> ctypes.CDLL:
     loaded.select_run.restype = c_int
     loaded.select_result_deinit.argtypes = (POINTER(Result),)
     loaded.select_result_deinit.restype = None
+    loaded.select_neighbors.argtypes = (POINTER(Rows), POINTER(Neighbors), POINTER(Error))
+    loaded.select_neighbors.restype = c_int
     loaded.select_rows_check.argtypes = (POINTER(Rows), c_uint, POINTER(c_size_t))
     loaded.select_rows_check.restype = c_int
     loaded.select_policy_default.argtypes = ()

@@ -1,0 +1,91 @@
+#include "selector/strategy/clusters.h"
+
+#include "selector/kernel/sort.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 20, BATCH = 8192 };
+
+enum select_status select_clusters_init(
+    struct select_clusters *clusters, const struct select_job *job, const uint32_t *slots, size_t count, size_t wanted)
+{
+    wanted = wanted < count ? wanted : count;
+    *clusters = (struct select_clusters){
+        .clusters = wanted > 0 ? wanted : 1,
+        .count = count,
+        .slots = malloc((count + 1) * sizeof *clusters->slots),
+        .cluster = calloc(count + 1, sizeof *clusters->cluster),
+        .items = malloc((count + 1) * sizeof *clusters->items),
+        .first = calloc(wanted + 2, sizeof *clusters->first),
+    };
+    if (clusters->slots == NULL || clusters->cluster == NULL || clusters->items == NULL || clusters->first == NULL)
+        return SELECT_NO_MEMORY;
+    memcpy(clusters->slots, slots, count * sizeof *slots);
+    if (count == 0)
+        return SELECT_OK;
+    struct kernel_kmeans_plan plan = {.clusters = clusters->clusters,
+        .rounds = ROUNDS,
+        .batch = count > 2 * BATCH ? BATCH : 0,
+        .spread = true,
+        .seed = job->policy->seed};
+    const struct kernel_rows *rows = job->input->embeddings;
+    enum kernel_status status = kernel_kmeans_init(&clusters->kmeans, job->team, rows, slots, count, &plan);
+    if (status == KERNEL_OK)
+        status = kernel_kmeans_assign(&clusters->kmeans, job->team, rows, slots, count, clusters->cluster);
+    if (status == KERNEL_OK)
+        kernel_kmeans_members(clusters->cluster, count, clusters->clusters, clusters->items, clusters->first);
+    return select_status_of(status);
+}
+
+void select_clusters_deinit(struct select_clusters *clusters)
+{
+    free(clusters->slots);
+    free(clusters->cluster);
+    free(clusters->items);
+    free(clusters->first);
+    kernel_kmeans_deinit(&clusters->kmeans);
+    *clusters = (struct select_clusters){0};
+}
+
+/* Makes keys by which the k-th of every cluster comes before the (k + 1)-th of any. False without memory. */
+static bool make_keys(
+    const uint32_t *cluster_of, size_t count, size_t clusters, const double *cluster_key, const double *within, double *keys)
+{
+    uint32_t *order = malloc((count + 1) * sizeof *order);
+    uint32_t *cluster_order = malloc((clusters + 1) * sizeof *cluster_order);
+    double *place = malloc((clusters + 1) * sizeof *place);
+    double *turn = calloc(clusters + 1, sizeof *turn);
+    bool ok = order != NULL && cluster_order != NULL && place != NULL && turn != NULL &&
+              kernel_sort_falling(within, count, order) && kernel_sort_falling(cluster_key, clusters, cluster_order);
+    for (size_t c = 0; ok && c < clusters; c++)
+        place[cluster_order[c]] = (double)c;
+    for (size_t i = 0; ok && i < count; i++) {
+        uint32_t cluster = cluster_of[order[i]];
+        double late = cluster_key[cluster] > -HUGE_VAL ? 0 : (double)count;
+        keys[order[i]] = -((late + turn[cluster]++) * (double)clusters + place[cluster]);
+    }
+    free(order);
+    free(cluster_order);
+    free(place);
+    free(turn);
+    return ok;
+}
+
+enum select_status select_round_robin(struct select_job *job, const uint32_t *cluster_of, size_t clusters,
+    const double *cluster_key, const double *within, const double *gains)
+{
+    struct select_order order = {0};
+    double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (keys == NULL || !make_keys(cluster_of, job->candidate_count, clusters, cluster_key, within, keys))
+        goto done;
+    status = select_order_init(&order, job, keys, gains, NULL);
+    if (status == SELECT_OK)
+        status = select_fill(job, &order.source, false);
+done:
+    select_order_deinit(&order);
+    free(keys);
+    return status;
+}
