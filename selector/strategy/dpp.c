@@ -8,7 +8,7 @@
  * included and on what is labelled, of which KNOWN_MAX stand for all where there are more. The gain is what the logarithm of
  * the determinant rises by. Blind to prices, as the method is; a pick that the money does not reach is passed over.
  *
- * Work and memory are candidates x picks. Pools of more than CANDIDATES_MAX samples (policy: candidates_max), or fewer where
+ * Work and memory are candidates x picks. Pools of more than CANDIDATES_MAX samples (policy: references_max), or fewer where
  * FACTOR_MAX numbers would not do, are sampled first: without replacement, in proportion to quality (Efraimidis and Spirakis,
  * 2006).
  */
@@ -56,8 +56,8 @@ static double quality_of(const struct select_job *job, uint32_t slot)
 static size_t candidates_most(const struct select_job *job)
 {
     const struct select_policy *policy = job->policy;
-    if (policy->candidates_max > 0)
-        return policy->candidates_max;
+    if (policy->references_max > 0)
+        return policy->references_max;
     size_t picks = policy->count < job->candidate_count ? policy->count : job->candidate_count;
     size_t most = picks > 0 ? FACTOR_MAX / picks : CANDIDATES_MAX;
     most = most > 2 * picks ? most : 2 * picks;

@@ -99,11 +99,11 @@ def test_large_pools_are_sampled_by_quality() -> None:
     pool = clustered(np.random.default_rng(4), n=2000, width=4)
     probs = np.where(np.arange(2000)[:, None] < 1000, [[0.95, 0.05]], [[0.55, 0.45]]).astype(np.float32)
     # As many picks as candidates, so that the picks show who the candidates were.
-    chosen = select("dpp", 200, embeddings=pool.embeddings, probs=probs, candidates_max=200).indices
+    chosen = select("dpp", 200, embeddings=pool.embeddings, probs=probs, references_max=200).indices
     assert len(chosen) == 200
     # Of quality 0.1 and 0.9: nine in ten.
     assert 160 < (chosen >= 1000).sum() < 196
-    other = select("dpp", 200, embeddings=pool.embeddings, probs=probs, candidates_max=200, seed=1).indices
+    other = select("dpp", 200, embeddings=pool.embeddings, probs=probs, references_max=200, seed=1).indices
     assert set(other) != set(chosen)
 
 
