@@ -87,7 +87,7 @@ static void basis_of(struct kernel_projection *projection, const double *vectors
         projection->basis[i] = (float)vectors[i];
 }
 
-/* The main directions of a sample, [m x width] less its mean. False without memory. */
+/* The main directions of a sample, [m x width] less its mean; poorer ones if the team is stopped. False without memory. */
 static bool find_basis(struct kernel_projection *projection, const float *sample, size_t m)
 {
     size_t width = projection->rows->width;
@@ -104,7 +104,7 @@ static bool find_basis(struct kernel_projection *projection, const float *sample
         vectors[i] = kernel_random_uniform(0, STREAM_BASIS, i) - 0.5;
     orthonormalize(vectors, rank, width);
     basis_of(projection, vectors);
-    for (int turn = 0; turn < TURNS; turn++) {
+    for (int turn = 0; turn < TURNS && !kernel_team_stopped(projection->team); turn++) {
         kernel_gemm_nt(m, rank, width, sample, width, projection->basis, width, along, rank);
         transpose(along, m, rank, along_turned);
         kernel_gemm_nt(rank, width, m, along_turned, m, turned, m, projection->basis, width);
