@@ -20,11 +20,18 @@ static bool cpu_avx2(void)
     return __builtin_cpu_supports("avx2") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
 }
 
+/* The parts of AVX-512 that every processor with it but the very first has. */
+static bool cpu_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
 static void look(void)
 {
     has_avx2 = cpu_avx2();
     has_fma = has_avx2 && __builtin_cpu_supports("fma");
-    has_avx512 = has_fma && __builtin_cpu_supports("avx512f");
+    has_avx512 = has_fma && cpu_avx512();
 }
 
 /*
@@ -37,8 +44,7 @@ static int blis_arch(void)
         return -1;
     if (__builtin_cpu_is("amd"))
         return BLIS_ARCH_ZEN3;
-    if (__builtin_cpu_is("intel") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_is("intel") && cpu_avx512())
         return BLIS_ARCH_SKX;
     return BLIS_ARCH_HASWELL;
 }

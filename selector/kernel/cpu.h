@@ -5,10 +5,13 @@
 
 #include <stdbool.h>
 
-/* Whether the AVX2 variants of this library's loops may run. The plain variants give the same results, bit for bit. */
+/* Whether the AVX2 variants of KERNEL_VARIANTS may run. The plain variants give the same results, bit for bit. */
 bool kernel_cpu_avx2(void);
 
-/* Whether the matrix product may use its own loops for AVX-512, and for AVX2 with fused multiply-add. Else it is BLIS's. */
+/*
+ * Whether loops of their own for AVX-512 (F, DQ, BW and VL), and for AVX2 with fused multiply-add and binary16 conversions, may
+ * run: the matrix product and scores. Their last bits differ from those of the plain ones.
+ */
 bool kernel_cpu_avx512(void);
 bool kernel_cpu_fma(void);
 

@@ -73,12 +73,24 @@ struct search {
     atomic_size_t first; /* the lowest row found: a minimum does not show who found it */
 };
 
+/* Whether rows from..end-1 lie in one piece, as those of a whole block do, and all are finite: then none need be looked at. */
+static bool finite_piece(const struct kernel_rows *rows, size_t from, size_t end)
+{
+    size_t bytes = rows->width * (rows->dtype == KERNEL_F16 ? 2 : 4);
+    bool piece =
+        rows->row_bytes == bytes && rows->present == NULL && from / rows->rows_per_block == (end - 1) / rows->rows_per_block;
+    const void *first = piece ? kernel_row(rows, from) : NULL;
+    return first != NULL && kernel_finite(first, rows->dtype, (end - from) * rows->width);
+}
+
 static void search_tile(void *context, size_t tile, unsigned worker)
 {
     struct search *search = context;
     const struct kernel_rows *rows = search->rows;
     size_t end = (tile + 1) * search->tile_rows < rows->count ? (tile + 1) * search->tile_rows : rows->count;
     (void)worker;
+    if (finite_piece(rows, tile * search->tile_rows, end))
+        return;
     for (size_t i = tile * search->tile_rows; i < end; i++) {
         const void *row = kernel_row(rows, i);
         if (row == NULL || kernel_finite(row, rows->dtype, rows->width))

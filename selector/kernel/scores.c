@@ -1,6 +1,6 @@
 #include "selector/kernel/scores.h"
 
-#include "selector/kernel/scores_avx2.h"
+#include "selector/kernel/scores_rows.h"
 #include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
@@ -16,79 +16,7 @@ struct score {
     float entropy;
 };
 
-/* --- one row ------------------------------------------------------------------------------------------------------------ */
-
-static void top2_plain(const float *row, size_t width, struct score *score)
-{
-    float first = -INFINITY;
-    float second = -INFINITY;
-    int32_t predicted = 0;
-    for (size_t j = 0; j < width; j++) {
-        float p = row[j];
-        float lower = p < first ? p : first;
-        second = lower > second ? lower : second;
-        predicted = p > first ? (int32_t)j : predicted;
-        first = p > first ? p : first;
-    }
-    *score = (struct score){.first = first, .second = second, .predicted = predicted};
-}
-
-#if defined(__x86_64__)
-
-static void top2_avx2(const void *row, size_t width, enum kernel_dtype dtype, struct score *score)
-{
-    struct kernel_top2 top;
-    kernel_top2_avx2(row, width, dtype, &top);
-    *score = (struct score){.first = top.first, .second = top.second, .predicted = top.place};
-}
-
-static void top2_row_avx2(const float *row, size_t width, struct score *score)
-{
-    top2_avx2(row, width, KERNEL_F32, score);
-}
-
-#endif
-
-/* Adds p ln p to the running sum; what is not above 0 adds nothing. */
-KERNEL_INLINE void entropy_term(const kernel_f8 *p, kernel_f8 *sum)
-{
-    kernel_f8 zero = {0};
-    kernel_f8 l = *p;
-    kernel_log8(&l);
-    kernel_f8 term = *p * l;
-    kernel_i8 positive = *p > zero;
-    term = (kernel_f8)(positive & (kernel_i8)term);
-    *sum = *sum - term;
-}
-
-/* The row is followed by zeros to a whole number of vectors. */
-KERNEL_INLINE float entropy(const float *row, size_t width)
-{
-    kernel_f8 sum = {0};
-    kernel_f8 p;
-    for (size_t j = 0; j < width; j += KERNEL_LANES) {
-        kernel_load8(row + j, &p);
-        entropy_term(&p, &sum);
-    }
-    float total = kernel_sum8(&sum);
-    return total > 0 ? total : 0;
-}
-
-/* --- many rows ---------------------------------------------------------------------------------------------------------- */
-
-struct run {
-    const char *base;
-    size_t row_bytes;
-    size_t width;
-    size_t count;
-    const uint8_t *present; /* of the block, NULL: all */
-    size_t within;          /* of the block, where the run starts */
-    size_t row;             /* of the output, where the run starts */
-    float power;            /* 1 / temperature; 1: leave the rows as they are */
-    enum kernel_dtype dtype;
-    float *buffer; /* [width + KERNEL_LANES] */
-    const struct kernel_scores *out;
-};
+static const struct score absent = {.predicted = -1};
 
 static void put(const struct kernel_scores *out, size_t i, const struct score *score)
 {
@@ -102,10 +30,55 @@ static void put(const struct kernel_scores *out, size_t i, const struct score *s
         out->entropy[i] = score->entropy;
 }
 
-static const struct score absent = {.predicted = -1};
+/* --- rows of one block -------------------------------------------------------------------------------------------------- */
+
+struct run {
+    const char *base;
+    size_t row_bytes;
+    size_t width;
+    size_t count;
+    const uint8_t *present; /* of the block, NULL: all */
+    size_t within;          /* of the block, where the run starts */
+    size_t row;             /* of the output, where the run starts */
+    float power;            /* 1 / temperature */
+    enum kernel_dtype dtype;
+    const struct kernel_score_path *path;
+    float *buffer; /* [width + KERNEL_LANES] */
+    const struct kernel_scores *out;
+};
+
+/* Scores on their way, and those that nobody asked for. */
+struct scratch {
+    float first[KERNEL_GROUP_MAX];
+    float second[KERNEL_GROUP_MAX];
+    int32_t place[KERNEL_GROUP_MAX];
+    float entropy[KERNEL_GROUP_MAX];
+};
+
+static struct kernel_row_scores scratch_out(struct scratch *scratch, bool entropy)
+{
+    return (struct kernel_row_scores){scratch->first, scratch->second, scratch->place, entropy ? scratch->entropy : NULL};
+}
+
+static void put_scratch(const struct kernel_scores *out, size_t i, const struct scratch *scratch, size_t j)
+{
+    float entropy = out->entropy != NULL ? scratch->entropy[j] : 0;
+    put(out, i, &(struct score){scratch->first[j], scratch->second[j], scratch->place[j], entropy});
+}
+
+static bool run_has(const struct run *run, size_t i)
+{
+    size_t within = run->within + i;
+    return run->present == NULL || (run->present[within / 8] >> (within % 8) & 1);
+}
+
+static const void *run_row(const struct run *run, size_t i)
+{
+    return run->base + (run->within + i) * run->row_bytes;
+}
 
 /* p^power, normalised; the row is followed by zeros to a whole number of vectors. */
-KERNEL_INLINE void temper(float *buffer, size_t width, float power)
+KERNEL_INLINE void temper_body(float *buffer, size_t width, float power)
 {
     kernel_f8 zero = {0};
     float most = 0;
@@ -131,100 +104,89 @@ KERNEL_INLINE void temper(float *buffer, size_t width, float power)
         buffer[j] /= total;
 }
 
-KERNEL_INLINE bool run_has(const struct run *run, size_t within)
-{
-    return run->present == NULL || (run->present[within / 8] >> (within % 8) & 1);
-}
+KERNEL_VARIANTS(temper, (float *buffer, size_t width, float power), (buffer, width, power))
 
-typedef void top2_fn(const float *row, size_t width, struct score *score);
-
-/* Any case: each row is made plain floats first. */
-KERNEL_INLINE void run_any_body(const struct run *run, top2_fn *top2)
+/* Each row is made plain floats first. */
+static void run_tempered(const struct run *run)
 {
+    struct scratch scratch;
+    struct kernel_row_scores scores = scratch_out(&scratch, run->out->entropy != NULL);
     memset(run->buffer + run->width, 0, KERNEL_LANES * sizeof *run->buffer);
     for (size_t i = 0; i < run->count; i++) {
-        size_t within = run->within + i;
-        if (!run_has(run, within)) {
-            put(run->out, run->row + i, &absent);
+        put(run->out, run->row + i, &absent);
+        if (!run_has(run, i))
             continue;
-        }
-        kernel_widen(run->base + within * run->row_bytes, run->dtype, run->width, run->buffer);
-        if (run->power < 1 || run->power > 1)
-            temper(run->buffer, run->width, run->power);
-        struct score score;
-        top2(run->buffer, run->width, &score);
-        score.second = score.second > 0 ? score.second : 0;
-        if (run->out->entropy != NULL)
-            score.entropy = entropy(run->buffer, run->width);
-        put(run->out, run->row + i, &score);
+        kernel_widen(run_row(run, i), run->dtype, run->width, run->buffer);
+        temper(run->buffer, run->width, run->power);
+        const void *rows[1] = {run->buffer};
+        run->path->wide(rows, 1, run->width, KERNEL_F32, &scores);
+        put_scratch(run->out, run->row + i, &scratch, 0);
     }
 }
 
-KERNEL_VARIANTS(run_any, (const struct run *run, top2_fn *top2), (run, top2))
-
-#if defined(__x86_64__)
-
-enum { EIGHT_WIDTH_MAX = 40 }; /* longer rows are read quicker one by one */
-
-/* Whether the eight rows from `within` on are all there. */
-static bool run_has_eight(const struct run *run, size_t i)
+/* A group of which not every row is there, or that is not full. */
+static void score_some(const struct run *run, kernel_score_rows_fn *score, size_t from, size_t count)
 {
-    bool all = i + KERNEL_LANES <= run->count;
-    for (size_t j = 0; all && run->present != NULL && j < KERNEL_LANES; j++)
-        all = run_has(run, run->within + i + j);
+    const void *rows[KERNEL_GROUP_MAX];
+    size_t of[KERNEL_GROUP_MAX];
+    size_t found = 0;
+    for (size_t i = from; i < from + count; i++) {
+        put(run->out, run->row + i, &absent);
+        if (run_has(run, i)) {
+            rows[found] = run_row(run, i);
+            of[found++] = run->row + i;
+        }
+    }
+    if (found == 0)
+        return;
+    struct scratch scratch;
+    struct kernel_row_scores scores = scratch_out(&scratch, run->out->entropy != NULL);
+    score(rows, found, run->width, run->dtype, &scores);
+    for (size_t j = 0; j < found; j++)
+        put_scratch(run->out, of[j], &scratch, j);
+}
+
+/* A full group, straight to the outputs. */
+static void score_all(const struct run *run, kernel_score_rows_fn *score, size_t from, size_t count)
+{
+    const struct kernel_scores *out = run->out;
+    const void *rows[KERNEL_GROUP_MAX];
+    for (size_t j = 0; j < count; j++)
+        rows[j] = run_row(run, from + j);
+    struct scratch scratch;
+    struct kernel_row_scores scores = {
+        .first = out->first != NULL ? out->first + run->row + from : scratch.first,
+        .second = out->second != NULL ? out->second + run->row + from : scratch.second,
+        .place = out->predicted != NULL ? out->predicted + run->row + from : scratch.place,
+        .entropy = out->entropy != NULL ? out->entropy + run->row + from : NULL,
+    };
+    score(rows, count, run->width, run->dtype, &scores);
+}
+
+static bool run_has_all(const struct run *run, size_t from, size_t count)
+{
+    bool all = true;
+    for (size_t i = from; run->present != NULL && all && i < from + count; i++)
+        all = run_has(run, i);
     return all;
 }
 
-static void put_eight(const struct kernel_scores *out, size_t i, const float *first, const float *second, const int32_t *place)
-{
-    if (out->first != NULL)
-        memcpy(out->first + i, first, KERNEL_LANES * sizeof *first);
-    if (out->second != NULL)
-        memcpy(out->second + i, second, KERNEL_LANES * sizeof *second);
-    if (out->predicted != NULL)
-        memcpy(out->predicted + i, place, KERNEL_LANES * sizeof *place);
-}
-
-/* The common case, straight from memory: no entropy, no temperature. */
+/* Straight from memory, group by group. */
 static void run_direct(const struct run *run)
 {
-    bool by_eight = run->width >= KERNEL_LANES && run->width <= EIGHT_WIDTH_MAX;
-    struct score score;
-    for (size_t i = 0; i < run->count;) {
-        const char *row = run->base + (run->within + i) * run->row_bytes;
-        if (by_eight && run_has_eight(run, i)) {
-            float first[KERNEL_LANES];
-            float second[KERNEL_LANES];
-            int32_t place[KERNEL_LANES];
-            kernel_top2_by_eight_avx2(row, run->row_bytes, run->width, run->dtype, first, second, place);
-            put_eight(run->out, run->row + i, first, second, place);
-            i += KERNEL_LANES;
-            continue;
-        }
-        score = absent;
-        if (run_has(run, run->within + i)) {
-            top2_avx2(row, run->width, run->dtype, &score);
-            score.second = score.second > 0 ? score.second : 0;
-        }
-        put(run->out, run->row + i, &score);
-        i++;
+    const struct kernel_score_path *path = run->path;
+    bool narrow = run->width >= path->narrow_min && run->width <= path->narrow_max;
+    kernel_score_rows_fn *score = narrow ? path->narrow : path->wide;
+    for (size_t i = 0; i < run->count; i += path->group_rows) {
+        size_t count = run->count - i < path->group_rows ? run->count - i : path->group_rows;
+        if (count == path->group_rows && run_has_all(run, i, count))
+            score_all(run, score, i, count);
+        else
+            score_some(run, score, i, count);
     }
 }
 
-#endif
-
-static void run_scores(const struct run *run)
-{
-#if defined(__x86_64__)
-    bool direct = run->out->entropy == NULL && !(run->power < 1 || run->power > 1);
-    if (kernel_cpu_avx2() && direct)
-        run_direct(run);
-    else
-        run_any(run, kernel_cpu_avx2() ? top2_row_avx2 : top2_plain);
-#else
-    run_any(run, top2_plain);
-#endif
-}
+/* --- all rows ----------------------------------------------------------------------------------------------------------- */
 
 struct pass {
     const struct kernel_rows *rows;
@@ -232,6 +194,7 @@ struct pass {
     size_t classes;
     float power;
     const struct kernel_scores *out;
+    const struct kernel_score_path *path;
     float *buffers; /* one a worker */
     size_t buffer_size;
 };
@@ -254,10 +217,11 @@ static void dense_tile(void *context, size_t tile, unsigned worker)
             .row = row,
             .power = pass->power,
             .dtype = rows->dtype,
+            .path = pass->path,
             .buffer = pass->buffers + worker * pass->buffer_size,
             .out = pass->out};
         if (run.base != NULL) {
-            run_scores(&run);
+            (run.power < 1 || run.power > 1 ? run_tempered : run_direct)(&run);
         } else {
             for (size_t i = 0; i < count; i++)
                 put(pass->out, row + i, &absent);
@@ -311,6 +275,7 @@ static void topk_tile(void *context, size_t tile, unsigned worker)
 
 static enum kernel_status pass_run(struct kernel_team *team, struct pass *pass, kernel_tile_fn *tile)
 {
+    pass->path = kernel_score_path();
     pass->buffer_size = pass->rows->width + 2 * (size_t)KERNEL_LANES;
     pass->buffers = malloc(kernel_team_size(team) * pass->buffer_size * sizeof *pass->buffers);
     if (pass->buffers == NULL)

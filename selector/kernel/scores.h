@@ -18,7 +18,7 @@ struct kernel_scores {
     float *first;       /* probability of the most probable class */
     float *second;      /* of the next one; 0 where there is one class */
     int32_t *predicted; /* the most probable class, the lowest of equals */
-    float *entropy;     /* in nats */
+    float *entropy;     /* in nats, within 1e-5 of the true one; its last bits depend on the processor, not on threads */
 };
 
 /* Dense probabilities. `temperature` > 0: p^(1/T), normalised, in place of p; 1 takes the row as it is. */

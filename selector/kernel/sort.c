@@ -1,10 +1,14 @@
 #include "selector/kernel/sort.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Six passes over 64 bits; the counts of a pass stay in the first-level cache. */
 enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS };
+
+/* At least so many items are put in order at once, and so many times what is already. */
+enum { BUCKETS = 8192, STEP = 2048, GROWTH = 4 };
 
 /* An unsigned number that rises as `key` falls. */
 static uint64_t falling(double key)
@@ -50,4 +54,84 @@ bool kernel_sort_falling(const double *keys, size_t count, uint32_t *order)
     free(to);
     free(start);
     return ok;
+}
+
+/* Rounding keeps the order: a larger key is never in a later bucket. */
+static size_t bucket_of(const struct kernel_order *order, double key)
+{
+    double bucket = (order->most - key) * order->per_unit;
+    return bucket < BUCKETS - 1 ? (size_t)bucket : BUCKETS - 1;
+}
+
+bool kernel_order_init(struct kernel_order *order, const double *keys, size_t count)
+{
+    *order = (struct kernel_order){.keys = keys,
+        .count = count,
+        .items = malloc((count + 1) * sizeof *order->items),
+        .sizes = calloc(BUCKETS, sizeof *order->sizes),
+        .most = -INFINITY};
+    if (order->items == NULL || order->sizes == NULL)
+        return false;
+    double least = INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        order->most = keys[i] > order->most ? keys[i] : order->most;
+        least = keys[i] < least ? keys[i] : least;
+    }
+    double span = order->most - least;
+    order->per_unit = span > 0 ? BUCKETS / span : 0;
+    /* A span that no number holds, or of next to nothing: all in one bucket. */
+    if (!isfinite(span) || !isfinite(order->per_unit))
+        order->per_unit = 0;
+    for (size_t i = 0; i < count; i++)
+        order->sizes[bucket_of(order, keys[i])]++;
+    return true;
+}
+
+void kernel_order_deinit(struct kernel_order *order)
+{
+    free(order->items);
+    free(order->sizes);
+    *order = (struct kernel_order){0};
+}
+
+/* Appends the `added` items of buckets bucket..end-1, in order. */
+static bool append(struct kernel_order *order, size_t end, size_t added)
+{
+    uint32_t *items = order->items + order->ready;
+    uint32_t *rank = malloc((added + 1) * sizeof *rank);
+    uint32_t *found = malloc((added + 1) * sizeof *found);
+    double *keys = malloc((added + 1) * sizeof *keys);
+    bool ok = rank != NULL && found != NULL && keys != NULL;
+    size_t count = 0;
+    for (size_t i = 0; ok && count < added; i++) {
+        size_t bucket = bucket_of(order, order->keys[i]);
+        if (bucket >= order->bucket && bucket < end) {
+            found[count] = (uint32_t)i;
+            keys[count++] = order->keys[i];
+        }
+    }
+    ok = ok && kernel_sort_falling(keys, added, rank);
+    for (size_t i = 0; ok && i < added; i++)
+        items[i] = found[rank[i]];
+    free(rank);
+    free(found);
+    free(keys);
+    return ok;
+}
+
+bool kernel_order_extend(struct kernel_order *order, size_t end)
+{
+    if (end <= order->ready)
+        return true;
+    size_t wanted = GROWTH * order->ready > STEP ? GROWTH * order->ready : STEP;
+    wanted = wanted > end ? wanted : end;
+    size_t bucket = order->bucket;
+    size_t added = 0;
+    while (bucket < BUCKETS && order->ready + added < wanted)
+        added += order->sizes[bucket++];
+    if (!append(order, bucket, added))
+        return false;
+    order->bucket = bucket;
+    order->ready += added;
+    return true;
 }

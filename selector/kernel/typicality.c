@@ -5,13 +5,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { TILE = 64, PART = 512 };
+enum { TILE = 128, PART = 512 };
 
 struct pass {
     struct kernel_team *team;
     const struct kernel_subset *set;
-    struct kernel_points points; /* what stands for the list */
-    uint32_t *slots;             /* [points.count] */
+    float *values; /* [point_count x width] what stands for the list */
+    float *norm2;  /* [point_count] */
+    size_t point_count;
+    uint32_t *slots; /* [point_count] */
     unsigned k;
     float *spread;
     float *scratch; /* for each worker: rows of a tile, their squared lengths, distances */
@@ -38,33 +40,60 @@ static float mean_distance(const float *smallest, unsigned k)
     return found > 0 ? (float)(sum / found) : 0;
 }
 
+static size_t tile_count(size_t tile, size_t count)
+{
+    return count - tile * TILE < TILE ? count - tile * TILE : TILE;
+}
+
+static void load_tile(void *context, size_t tile, unsigned worker)
+{
+    (void)worker;
+    const struct pass *pass = context;
+    size_t width = pass->set->rows->width;
+    size_t first = tile * TILE;
+    size_t count = tile_count(tile, pass->point_count);
+    kernel_gather(pass->set->rows, pass->slots + first, count, pass->set->origin, pass->values + first * width);
+    for (size_t i = first; i < first + count; i++)
+        pass->norm2[i] = kernel_norm2(pass->values + i * width, width);
+}
+
+/* Joins distances to `m` points from number `at` on to the k smallest of a row. */
+static void join(const struct pass *pass, uint32_t slot, size_t at, size_t m, const float *distances, float *smallest)
+{
+    for (size_t j = 0; j < m; j++) {
+        if (distances[j] < smallest[pass->k - 1] && pass->slots[at + j] != slot)
+            keep_smallest(smallest, pass->k, distances[j]);
+    }
+}
+
 static void spread_tile(void *context, size_t tile, unsigned worker)
 {
     const struct pass *pass = context;
     const struct kernel_subset *set = pass->set;
-    size_t width = pass->points.width;
+    size_t width = set->rows->width;
     size_t first = tile * TILE;
-    size_t count = set->count - first < TILE ? set->count - first : TILE;
-    float *rows = pass->scratch + worker * pass->scratch_size;
-    float *norm2 = rows + TILE * width;
-    float *distances = norm2 + TILE;
+    size_t count = tile_count(tile, set->count);
+    float *distances = pass->scratch + worker * pass->scratch_size;
+    float *own = distances + TILE * PART;
+    float *own_norm2 = own + TILE * width;
+    const float *rows = pass->values + first * width;
+    const float *norm2 = pass->norm2 + first;
     float smallest[TILE][KERNEL_NEIGHBORS_MAX];
-    kernel_gather(set->rows, set->slots + first, count, set->origin, rows);
-    for (size_t i = 0; i < count; i++) {
-        norm2[i] = kernel_norm2(rows + i * width, width);
-        for (unsigned j = 0; j < pass->k; j++)
-            smallest[i][j] = INFINITY;
+    if (pass->point_count < set->count) {
+        kernel_gather(set->rows, set->slots + first, count, set->origin, own);
+        for (size_t i = 0; i < count; i++)
+            own_norm2[i] = kernel_norm2(own + i * width, width);
+        rows = own;
+        norm2 = own_norm2;
     }
-    for (size_t at = 0; at < pass->points.count && !kernel_team_poll(pass->team, worker); at += PART) {
-        size_t m = pass->points.count - at < PART ? pass->points.count - at : PART;
-        struct kernel_points part = {pass->points.values + at * width, pass->points.norm2 + at, m, width};
+    for (size_t i = 0; i < count * KERNEL_NEIGHBORS_MAX; i++)
+        smallest[i / KERNEL_NEIGHBORS_MAX][i % KERNEL_NEIGHBORS_MAX] = INFINITY;
+    for (size_t at = 0; at < pass->point_count && !kernel_team_poll(pass->team, worker); at += PART) {
+        size_t m = pass->point_count - at < PART ? pass->point_count - at : PART;
+        struct kernel_points part = {pass->values + at * width, pass->norm2 + at, m, width};
         kernel_distances(rows, norm2, count, &part, distances);
-        for (size_t i = 0; i < count; i++) {
-            for (size_t j = 0; j < m; j++) {
-                if (pass->slots[at + j] != set->slots[first + i])
-                    keep_smallest(smallest[i], pass->k, distances[i * m + j]);
-            }
-        }
+        for (size_t i = 0; i < count; i++)
+            join(pass, set->slots[first + i], at, m, distances + i * m, smallest[i]);
     }
     for (size_t i = 0; i < count; i++)
         pass->spread[first + i] = mean_distance(smallest[i], pass->k);
@@ -74,24 +103,29 @@ enum kernel_status kernel_spread(struct kernel_team *team, const struct kernel_s
 {
     size_t width = set->rows->width;
     size_t want = set->count < TYPICALITY_SET_MAX ? set->count : TYPICALITY_SET_MAX;
-    struct pass pass = {.team = team, .set = set, .k = k, .spread = spread, .scratch_size = TILE * (width + 1 + PART)};
-    float *values = malloc((want * width + 1) * sizeof *values);
-    float *norm2 = malloc((want + 1) * sizeof *norm2);
-    pass.slots = malloc((want + 1) * sizeof *pass.slots);
+    struct pass pass = {
+        .team = team,
+        .set = set,
+        .values = malloc((want * width + 1) * sizeof *pass.values),
+        .norm2 = malloc((want + 1) * sizeof *pass.norm2),
+        .point_count = want,
+        .slots = malloc((want + 1) * sizeof *pass.slots),
+        .k = k,
+        .spread = spread,
+        .scratch_size = TILE * (width + 1 + PART),
+    };
     pass.scratch = malloc(kernel_team_size(team) * pass.scratch_size * sizeof *pass.scratch);
     enum kernel_status status = KERNEL_NO_MEMORY;
-    if (values == NULL || norm2 == NULL || pass.slots == NULL || pass.scratch == NULL)
+    if (pass.values == NULL || pass.norm2 == NULL || pass.slots == NULL || pass.scratch == NULL)
         goto done;
     for (size_t i = 0; i < want; i++)
         pass.slots[i] = set->slots[i * set->count / want];
-    kernel_gather(set->rows, pass.slots, want, set->origin, values);
-    for (size_t i = 0; i < want; i++)
-        norm2[i] = kernel_norm2(values + i * width, width);
-    pass.points = (struct kernel_points){values, norm2, want, width};
-    status = kernel_team_run(team, (set->count + TILE - 1) / TILE, spread_tile, &pass) ? KERNEL_OK : KERNEL_STOPPED;
+    bool finished = kernel_team_run(team, (want + TILE - 1) / TILE, load_tile, &pass) &&
+                    kernel_team_run(team, (set->count + TILE - 1) / TILE, spread_tile, &pass);
+    status = finished ? KERNEL_OK : KERNEL_STOPPED;
 done:
-    free(values);
-    free(norm2);
+    free(pass.values);
+    free(pass.norm2);
     free(pass.slots);
     free(pass.scratch);
     return status;

@@ -112,7 +112,8 @@ static enum select_status fit_temperature(const struct select_job *job, double *
     *temperature = 1;
     for (size_t i = 0; i < input->n; i++)
         labeled += is_labeled(input, i);
-    if (job->first == NULL || labeled < FIT_MIN || input->classes < 2)
+    bool distribution = (input->probabilities != NULL || input->topk != NULL) && !input->multi_label;
+    if (!distribution || labeled < FIT_MIN || input->classes < 2)
         return SELECT_OK;
     size_t room = FIT_MAX_NUMBERS / input->classes < FIT_MAX ? FIT_MAX_NUMBERS / input->classes + FIT_MIN : FIT_MAX;
     room = labeled < room ? labeled : room;

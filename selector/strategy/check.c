@@ -48,6 +48,8 @@ static enum select_status check_objects(const struct select_input *input, struct
 {
     if (input->objects == NULL)
         return SELECT_OK;
+    if (input->classes == 0)
+        return select_fail(error, SELECT_BAD_INPUT, "objects", "none in a project without classes", "some");
     if (input->object_first == NULL)
         return select_fail(error, SELECT_BAD_INPUT, "object_first", "an array", "none");
     for (size_t i = 0; i < input->n; i++) {
@@ -111,6 +113,8 @@ static enum select_status check_policy(
         return select_fail(error, SELECT_BAD_INPUT, "strategy", "a known strategy", "%d", (int)policy->strategy);
     if (policy->budget < 0)
         return select_fail(error, SELECT_BAD_INPUT, "budget", "0 or more", "%lld", (long long)policy->budget);
+    if ((unsigned)policy->parameters.aggregate > SELECT_AGGREGATE_SUM)
+        return select_fail(error, SELECT_BAD_INPUT, "aggregate", "max, mean or sum", "%d", (int)policy->parameters.aggregate);
     if (policy->overlap < 1)
         return select_fail(error, SELECT_BAD_INPUT, "overlap", "1 or more", "0");
     if (!is_share(policy->control_share))
@@ -142,6 +146,9 @@ enum select_status select_check_needs(const struct select_input *input, unsigned
         return select_fail(error, SELECT_NEEDS_COLUMN, "probabilities", "predictions", "none");
     if ((needs & NEED_DENSE) && input->probabilities == NULL)
         return select_fail(error, SELECT_NEEDS_COLUMN, "probabilities", "a probability of each class", "none");
+    if ((needs & NEED_DISTRIBUTION) && input->multi_label)
+        return select_fail(
+            error, SELECT_BAD_INPUT, "multi_label", "probabilities of one class or another", "of independent ones");
     if ((needs & NEED_UTILITY) && input->utility == NULL)
         return select_fail(error, SELECT_NEEDS_COLUMN, "utility", "a utility of each sample", "none");
     if ((needs & NEED_EMBEDDINGS) && input->embeddings == NULL)
@@ -167,6 +174,9 @@ enum select_status select_check(
         status = check_rows(input->embeddings, input->n, 0, "embeddings", error);
     if (status == SELECT_OK)
         status = check_policy(input, policy, error);
+    if (status == SELECT_OK && input->draws != NULL && (input->draw_count == 0 || input->classes == 0))
+        return select_fail(
+            error, SELECT_BAD_INPUT, "draws", "one or more, in a project with classes", "%zu", input->draw_count);
     for (size_t i = 0; status == SELECT_OK && input->draws != NULL && i < input->draw_count; i++)
         status = check_rows(&input->draws[i], input->n, input->classes, "draws", error);
     if (status == SELECT_OK)

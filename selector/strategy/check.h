@@ -9,5 +9,5 @@
 enum select_status select_check(
     const struct select_input *input, const struct select_policy *policy, struct select_error *error);
 
-/* SELECT_OK, or SELECT_NEEDS_COLUMN where the input lacks one of `needs`, bits of enum select_need. */
+/* SELECT_OK, or an error where the input lacks one of `needs`, bits of enum select_need. */
 enum select_status select_check_needs(const struct select_input *input, unsigned needs, struct select_error *error);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 20, BATCH = 8192 };
+enum { ROUNDS = 10, BATCH = 8192 };
 
 enum select_status select_clusters_init(
     struct select_clusters *clusters, const struct select_job *job, const uint32_t *slots, size_t count, size_t wanted)

@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
-{
-    return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
-}
-
 bool select_job_fits(const struct select_job *job, uint32_t slot)
 {
     if (job->groups != NULL && job->input->group[slot] != 0 &&
@@ -122,13 +117,6 @@ double select_job_worth(const struct select_job *job, uint32_t slot)
 {
     double uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[slot] : 1;
     return uncertainty * select_job_class_weight(job, slot) * select_job_slice_weight(job, slot);
-}
-
-double select_job_dollars(const struct select_job *job, uint32_t slot)
-{
-    int64_t cost = 0;
-    select_job_cost(job, slot, &cost);
-    return (double)(cost > 0 ? cost : 1) / 1e6;
 }
 
 double select_per_dollar(const struct select_job *job, uint32_t slot, double gain)

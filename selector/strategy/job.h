@@ -4,6 +4,7 @@
 #pragma once
 
 #include "selector/kernel/kcenter.h"
+#include "selector/kernel/sort.h"
 #include "selector/strategy/select.h"
 
 /* Streams of random numbers: one a purpose, so that no two purposes share a draw. */
@@ -14,6 +15,7 @@ enum select_stream {
     STREAM_REFERENCES,
     STREAM_CANDIDATES,
     STREAM_SCALE,
+    STREAM_PIVOT,
     STREAM_DSQUARED
 };
 
@@ -24,6 +26,7 @@ enum select_need {
     NEED_UTILITY = 4,
     NEED_EMBEDDINGS = 8,
     NEED_DRAWS = 16,
+    NEED_DISTRIBUTION = 32, /* predictions are of one class or another, not of independent ones */
 };
 
 struct select_job {
@@ -52,7 +55,10 @@ struct select_job {
 };
 
 /* price x overlap of one sample; false: it overflows, the sample cannot be paid for. */
-bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost);
+static inline bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
+{
+    return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
+}
 
 /* Whether the group rule and the maximum shares let `slot` in. */
 bool select_job_fits(const struct select_job *job, uint32_t slot);
@@ -94,7 +100,12 @@ double select_job_class_weight(const struct select_job *job, uint32_t slot);
 double select_job_worth(const struct select_job *job, uint32_t slot);
 
 /* Micro-dollars to dollars for gain per dollar; a free sample counts as one micro-dollar, so that the quotient stays finite. */
-double select_job_dollars(const struct select_job *job, uint32_t slot);
+static inline double select_job_dollars(const struct select_job *job, uint32_t slot)
+{
+    int64_t cost = 0;
+    select_job_cost(job, slot, &cost);
+    return (double)(cost > 0 ? cost : 1) / 1e6;
+}
 
 /* Gain per dollar. What is worth less than nothing is not made better by being dear: that is multiplied. */
 double select_per_dollar(const struct select_job *job, uint32_t slot, double gain);
@@ -151,16 +162,18 @@ enum select_status select_run_cluster_margin(struct select_job *job);
 enum select_status select_run_search(struct select_job *job);
 enum select_status select_run_galaxy(struct select_job *job);
 
-/* Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. */
+/*
+ * Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. 1 - first is the least
+ * confidence and 1 - (first - second) the margin score, aggregated ones too.
+ */
 enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy);
 
 /* A source over fixed keys: falling keys[i] of candidates[i], gains[i] reported. The arrays are borrowed. */
 struct select_order {
     struct select_source source;
     const struct select_job *job;
-    uint32_t *order;
+    struct kernel_order order;
     size_t at;
-    const double *keys;
     const double *gains;
     const double *probabilities; /* NULL: 0 */
 };

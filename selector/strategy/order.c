@@ -1,7 +1,7 @@
 /*
- * order.c - a source of picks whose worth does not change as others are picked: one sorted list.
+ * order.c - a source of picks whose worth does not change as others are picked: one list,
+ * sorted as far as it is read.
  */
-#include "selector/kernel/sort.h"
 #include "selector/strategy/job.h"
 
 #include <stdlib.h>
@@ -18,13 +18,15 @@ static enum kernel_status order_next(
     void *self, select_accept_fn *accept, void *context, uint32_t *slot, struct select_worth *worth)
 {
     struct select_order *order = self;
-    while (order->at < order->job->candidate_count) {
-        uint32_t i = order->order[order->at++];
+    while (order->at < order->order.count) {
+        if (!kernel_order_extend(&order->order, order->at + 1))
+            return KERNEL_NO_MEMORY;
+        uint32_t i = order->order.items[order->at++];
         *slot = order->job->candidates[i];
         if (!accept(context, *slot))
             continue;
         worth->gain = order->gains[i];
-        worth->utility = order->keys[i];
+        worth->utility = order->order.keys[i];
         worth->probability = order->probabilities != NULL ? order->probabilities[i] : 0;
         return KERNEL_OK;
     }
@@ -44,20 +46,15 @@ enum select_status select_order_init(struct select_order *order, const struct se
     *order = (struct select_order){
         .source = {.self = order, .rewind = order_rewind, .next = order_next, .take = order_take},
         .job = job,
-        .order = malloc((job->candidate_count + 1) * sizeof *order->order),
-        .keys = keys,
         .gains = gains,
         .probabilities = probabilities,
     };
-    if (order->order == NULL || !kernel_sort_falling(keys, job->candidate_count, order->order))
-        return SELECT_NO_MEMORY;
-    return SELECT_OK;
+    return kernel_order_init(&order->order, keys, job->candidate_count) ? SELECT_OK : SELECT_NO_MEMORY;
 }
 
 void select_order_deinit(struct select_order *order)
 {
-    free(order->order);
-    order->order = NULL;
+    kernel_order_deinit(&order->order);
 }
 
 enum select_status select_rank(struct select_job *job, const double *gains)

@@ -102,28 +102,73 @@ static enum kernel_status ball_take(void *kernel, uint32_t index)
 
 static const struct select_iteration_calls calls = {ball_rewind, ball_next, ball_take};
 
-static enum select_status cover(struct select_job *job, const uint32_t *known, size_t known_count, float radius2)
+/* The graph of what can be picked and what is known; `candidate` as select_list_pool has it. */
+struct balls {
+    struct kernel_ball_graph graph;
+    uint32_t *slots;     /* [graph.count] */
+    uint32_t *candidate; /* [graph.count] */
+    uint32_t *nodes;     /* [candidate_count] node of each candidate */
+};
+
+/* Builds the graph of as many candidates as it takes. */
+static enum select_status build(struct select_job *job, struct balls *balls, float radius2)
 {
-    double *dollars = malloc((job->candidate_count + 1) * sizeof *dollars);
-    if (dollars == NULL)
+    size_t most = EXACT_MAX;
+    for (;;) {
+        job->candidate_count = select_thin(job->candidates, job->candidate_count, most, job->candidates);
+        size_t count = select_list_pool(job, balls->slots, balls->candidate);
+        enum kernel_status status = kernel_ball_graph_init(
+            &balls->graph, job->team, job->input->embeddings, balls->slots, count, radius2, job->policy->seed);
+        if (status != KERNEL_END || job->candidate_count < 2)
+            return select_status_of(status);
+        kernel_ball_graph_deinit(&balls->graph);
+        most = job->candidate_count / 2;
+    }
+}
+
+static enum select_status choose(struct select_job *job, const struct balls *balls, const double *dollars)
+{
+    struct kernel_ball_cover *kernel = kernel_ball_cover_new(&balls->graph, balls->nodes, job->candidate_count, dollars);
+    if (kernel == NULL)
         return SELECT_NO_MEMORY;
-    for (size_t i = 0; i < job->candidate_count; i++)
-        dollars[i] = select_job_dollars(job, job->candidates[i]);
-    struct kernel_subset candidates = {job->input->embeddings, job->candidates, job->candidate_count, NULL};
-    struct kernel_ball_cover *kernel = kernel_ball_cover_new(job->team, &candidates, radius2, dollars);
-    enum select_status status = kernel != NULL ? SELECT_OK : SELECT_NO_MEMORY;
-    if (status == SELECT_OK)
-        status = select_status_of(kernel_ball_cover_add(kernel, known, known_count));
-    if (status == SELECT_OK)
-        status = select_status_of(kernel_ball_cover_begin(kernel));
+    for (uint32_t node = 0; node < balls->graph.count; node++) {
+        if (balls->candidate[node] == UINT32_MAX)
+            kernel_ball_cover_add(kernel, node);
+    }
     struct select_iteration iteration;
     select_iteration_init(&iteration, job, &calls, kernel);
     iteration.per_dollar = true;
-    if (status == SELECT_OK)
-        status = select_fill(job, &iteration.source, false);
+    enum select_status status = select_fill(job, &iteration.source, false);
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;
     kernel_ball_cover_free(&kernel);
+    return status;
+}
+
+static enum select_status cover(struct select_job *job, float radius2)
+{
+    size_t n = job->input->n + 1;
+    struct balls balls = {
+        .slots = malloc(n * sizeof *balls.slots),
+        .candidate = malloc(n * sizeof *balls.candidate),
+        .nodes = calloc(job->candidate_count + 1, sizeof *balls.nodes),
+    };
+    double *dollars = malloc((job->candidate_count + 1) * sizeof *dollars);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (balls.slots != NULL && balls.candidate != NULL && balls.nodes != NULL && dollars != NULL)
+        status = build(job, &balls, radius2);
+    for (uint32_t node = 0; status == SELECT_OK && node < balls.graph.count; node++) {
+        if (balls.candidate[node] != UINT32_MAX)
+            balls.nodes[balls.candidate[node]] = node;
+    }
+    for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
+        dollars[i] = select_job_dollars(job, job->candidates[i]);
+    if (status == SELECT_OK)
+        status = choose(job, &balls, dollars);
+    kernel_ball_graph_deinit(&balls.graph);
+    free(balls.slots);
+    free(balls.candidate);
+    free(balls.nodes);
     free(dollars);
     return status;
 }
@@ -131,18 +176,17 @@ static enum select_status cover(struct select_job *job, const uint32_t *known, s
 enum select_status select_run_probcover(struct select_job *job)
 {
     select_job_keep_embedded(job);
-    job->candidate_count = select_thin(job->candidates, job->candidate_count, EXACT_MAX, job->candidates);
     uint32_t *known = malloc((job->input->n + 1) * sizeof *known);
     if (known == NULL)
         return SELECT_NO_MEMORY;
     size_t known_count = select_list_known(job, known);
     float radius2 = 0;
     enum select_status status = find_radius(job, known, known_count, &radius2);
+    free(known);
     if (status == SELECT_OK)
         status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
-        status = cover(job, known, known_count, radius2);
+        status = cover(job, radius2);
     job->result->stats.radius = sqrt((double)radius2);
-    free(known);
     return status;
 }

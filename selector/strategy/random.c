@@ -101,14 +101,18 @@ static double places_of(size_t count)
     return count == SIZE_MAX ? HUGE_VAL : (double)count;
 }
 
-/* Random keys, and the chance of each candidate; equal costs are worked out once while they follow one another. */
+/* Keys that put the candidates in random order. */
 static void draw(const struct select_job *job, enum select_stream stream, double *keys)
 {
     for (size_t i = 0; i < job->candidate_count; i++)
         keys[i] = kernel_random_uniform(job->policy->seed, stream, job->candidates[i]);
 }
 
-/* Fills in the probability of picks from..: the same cost gives the same figure, so the last one is kept. */
+/*
+ * Fills in the probability of picks from..to-1. Exact: count of n without a money bound, and equal costs under one.
+ * Approximate: unequal costs (the cost of those before is taken to be normal), and whatever groups, shares and filters change.
+ * The same cost gives the same figure, so the last one is kept.
+ */
 static void record(struct select_job *job, size_t from, size_t to, double places, double money, bool rounded)
 {
     struct costs costs = costs_of(job);

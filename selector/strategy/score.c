@@ -4,40 +4,10 @@
  * They are ordered by score per dollar: with equal prices that is the classical order, with unequal ones it is the greedy
  * choice under a knapsack.
  */
-#include "selector/kernel/scores.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/job.h"
 
 #include <stdlib.h>
-
-enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy)
-{
-    const struct select_input *input = job->input;
-    if (input->probabilities == NULL && input->topk == NULL)
-        return SELECT_OK;
-    if (job->first == NULL) {
-        job->first = malloc((input->n + 1) * sizeof *job->first);
-        job->second = malloc((input->n + 1) * sizeof *job->second);
-        job->predicted = malloc((input->n + 1) * sizeof *job->predicted);
-    }
-    if (job->entropy == NULL && entropy)
-        job->entropy = malloc((input->n + 1) * sizeof *job->entropy);
-    if (job->first == NULL || job->second == NULL || job->predicted == NULL || (entropy && job->entropy == NULL))
-        return SELECT_NO_MEMORY;
-    struct kernel_scores out = {
-        .first = job->first, .second = job->second, .predicted = job->predicted, .entropy = entropy ? job->entropy : NULL};
-    enum kernel_status status = input->probabilities != NULL
-                                    ? kernel_scores_dense(job->team, input->probabilities, temperature, &out)
-                                    : kernel_scores_topk(job->team, input->topk, input->classes, temperature, &out);
-    if (status != KERNEL_OK)
-        return select_status_of(status);
-    /* A class that the project does not have (top-k indices are the caller's) is no prediction. */
-    for (size_t i = 0; i < input->n; i++) {
-        if (job->predicted[i] >= 0 && (size_t)job->predicted[i] >= input->classes)
-            job->predicted[i] = -1;
-    }
-    return SELECT_OK;
-}
 
 /* A sample without the column scores 0. */
 static double score_of(const struct select_job *job, uint32_t slot)

@@ -103,7 +103,10 @@ struct select_share {
     double maximum; /* at most, 0..1 and no less than the minimum; 1: no bound */
 };
 
-/* How the scores of a sample's objects, or of its classes where it is multi-label, become the sample's one. */
+/*
+ * How the scores of a sample's objects, or of its classes where it is multi-label, become the sample's one. Their largest by
+ * default: it does not grow with their number.
+ */
 enum select_aggregate {
     SELECT_AGGREGATE_MAX,
     SELECT_AGGREGATE_MEAN,
