@@ -6,7 +6,8 @@
  *
  * k-means++ keeps away from what is labelled, in flight or included. BADGE keeps away from what is in flight or included: the
  * paper compares the samples of one batch with each other, and what is in flight is part of it still. What is labelled has
- * shaped the model, hence the gradients, already. A sample without a prediction has no gradient and comes last.
+ * shaped the model, hence the gradients, already. Where classes are independent the label that the model would give is yes or
+ * no of each. A sample without a prediction has no gradient and comes last.
  */
 #include "selector/kernel/dsquared.h"
 #include "selector/strategy/iteration.h"
