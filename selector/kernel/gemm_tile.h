@@ -13,8 +13,7 @@
 #include <stddef.h>
 
 enum {
-    GEMM_DEPTH = 256,      /* columns of a chain; part of the result's bits */
-    GEMM_COLUMNS_MAX = 32, /* of a sliver, over all processors */
+    GEMM_DEPTH = 256, /* columns of a chain; part of the result's bits */
 };
 
 struct gemm_tile {

@@ -2,8 +2,9 @@
  * neighbors.h - the k nearest neighbours of many rows, exact or among near tiles of rows only.
  *
  * Lower bounds of all distances come as one matrix product from sketches of few coordinates (sketch.h); only the pairs that
- * these cannot rule out are measured in full. The answer is that of measuring every pair with kernel_distance2 and sorting, bit
- * for bit, by distance and then by slot: it depends neither on the threads, nor on the processor, nor on the sketches.
+ * these cannot rule out are measured in full. The exact answer is that of measuring every pair with kernel_distance2 and
+ * sorting, bit for bit, by distance and then by slot: it depends neither on the threads, nor on the processor, nor on the
+ * sketches.
  */
 #pragma once
 

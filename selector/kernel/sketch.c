@@ -1,18 +1,18 @@
 #include "selector/kernel/sketch.h"
 
+#include "selector/kernel/arrange.h"
 #include "selector/kernel/directions.h"
 #include "selector/kernel/gemm.h"
-#include "selector/kernel/kmeans.h"
-#include "selector/kernel/split.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH_STORED = 128 }; /* of rows that are not worth reading again */
-
-enum { TILE = KERNEL_SKETCH_TILE, SPLIT_COORDINATES = 32, CLUSTERS_MAX = 8192, CLUSTER_ROUNDS = 6, CLUSTER_BATCH = 64 };
+enum {
+    TILE = KERNEL_SKETCH_TILE,
+    WIDTH_STORED = 128, /* narrower rows are stored: their blocks are not worth reading for every tile */
+};
 
 /* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
 static double rounding(size_t terms)
@@ -122,111 +122,63 @@ static enum kernel_status fill(
  */
 
 struct ordering {
-    struct kernel_kmeans kmeans;
-    uint32_t *cluster; /* [count] of each row */
-    uint32_t *items;   /* [count] by cluster */
-    size_t *first;     /* [clusters + 1] */
-    uint32_t *turns;   /* [clusters] the clusters, near ones in turn */
+    struct kernel_sketch *sketch;
+    const uint32_t *slots; /* the caller's */
+    float *values;         /* [count x width] in the new order; NULL: sketches are not stored */
+    float *scratch;        /* [workers x TILE x width] */
 };
 
-/* Clusters the sketches, or the rows where these are not stored. */
-static enum kernel_status find_clusters(
-    struct ordering *ordering, const struct kernel_sketch *sketch, struct kernel_team *team, uint64_t seed)
+/* Puts the rows of one tile in their places, and finds their mean. */
+static void order_tile(void *context, size_t tile, unsigned worker)
 {
-    const void *blocks[1] = {sketch->values};
-    struct kernel_rows points = *sketch->rows;
-    if (sketch->values != NULL) {
-        points = (struct kernel_rows){.count = sketch->count,
-            .width = sketch->width - 1,
-            .row_bytes = sketch->width * sizeof(float),
-            .dtype = KERNEL_F32,
-            .rows_per_block = sketch->count,
-            .blocks = blocks};
+    const struct ordering *ordering = context;
+    struct kernel_sketch *sketch = ordering->sketch;
+    size_t width = sketch->width;
+    size_t from = tile * TILE;
+    size_t count = tile_count(sketch, tile);
+    float *points = ordering->values != NULL ? ordering->values + from * width : ordering->scratch + worker * TILE * width;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t place = sketch->places[from + i];
+        sketch->slots[from + i] = ordering->slots[place];
+        if (ordering->values != NULL)
+            memcpy(points + i * width, sketch->values + place * width, width * sizeof *points);
     }
-    const uint32_t *slots = sketch->values != NULL ? sketch->places : sketch->slots;
-    size_t clusters = sketch->count / TILE < CLUSTERS_MAX ? sketch->count / TILE : CLUSTERS_MAX;
-    struct kernel_kmeans_plan plan = {
-        .clusters = clusters, .rounds = CLUSTER_ROUNDS, .batch = CLUSTER_BATCH * clusters, .seed = seed};
-    enum kernel_status status = kernel_kmeans_init(&ordering->kmeans, team, &points, slots, sketch->count, &plan);
-    if (status == KERNEL_OK)
-        status = kernel_kmeans_assign(&ordering->kmeans, team, &points, slots, sketch->count, ordering->cluster);
-    return status;
+    if (ordering->values == NULL)
+        kernel_sketch_tile(sketch, from, count, points);
+    float *center = sketch->centers + tile * (width - 1);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j + 1 < width; j++)
+            center[j] += points[i * width + j] / (float)count;
+    }
 }
 
-/* places[0..count) by cluster, clusters that are near each other one after the other. */
-static enum kernel_status list_by_cluster(
-    struct ordering *ordering, struct kernel_sketch *sketch, struct kernel_team *team, uint64_t seed)
-{
-    size_t clusters = sketch->count / TILE;
-    ordering->cluster = malloc(sketch->count * sizeof *ordering->cluster);
-    ordering->items = malloc(sketch->count * sizeof *ordering->items);
-    ordering->first = malloc((clusters + 1) * sizeof *ordering->first);
-    ordering->turns = malloc(clusters * sizeof *ordering->turns);
-    if (ordering->cluster == NULL || ordering->items == NULL || ordering->first == NULL || ordering->turns == NULL)
-        return KERNEL_NO_MEMORY;
-    enum kernel_status status = find_clusters(ordering, sketch, team, seed);
-    if (status != KERNEL_OK)
-        return status;
-    const struct kernel_kmeans *kmeans = &ordering->kmeans;
-    kernel_kmeans_members(ordering->cluster, sketch->count, kmeans->clusters, ordering->items, ordering->first);
-    for (size_t c = 0; c < kmeans->clusters; c++)
-        ordering->turns[c] = (uint32_t)c;
-    size_t coordinates = kmeans->width < SPLIT_COORDINATES ? kmeans->width : SPLIT_COORDINATES;
-    kernel_split(kmeans->centers, kmeans->clusters, coordinates, kmeans->width, 1, ordering->turns);
-    size_t listed = 0;
-    for (size_t t = 0; t < kmeans->clusters; t++) {
-        size_t c = ordering->turns[t];
-        size_t size = ordering->first[c + 1] - ordering->first[c];
-        memcpy(sketch->places + listed, ordering->items + ordering->first[c], size * sizeof *sketch->places);
-        listed += size;
-    }
-    return KERNEL_OK;
-}
-
+/* Puts rows and sketches in an order of nearness, by the sketches, or by the rows where these are not stored. */
 static enum kernel_status order(struct kernel_sketch *sketch, struct kernel_team *team, const uint32_t *slots, uint64_t seed)
 {
-    struct ordering ordering = {0};
     size_t width = sketch->width;
-    float *values = sketch->values != NULL ? malloc(sketch->count * width * sizeof *values) : NULL;
-    enum kernel_status status = KERNEL_NO_MEMORY;
-    if (sketch->values == NULL || values != NULL)
-        status = list_by_cluster(&ordering, sketch, team, seed);
-    for (size_t i = 0; status == KERNEL_OK && i < sketch->count; i++) {
-        sketch->slots[i] = slots[sketch->places[i]];
-        if (values != NULL)
-            memcpy(values + i * width, sketch->values + sketch->places[i] * width, width * sizeof *values);
-    }
-    if (status == KERNEL_OK && values != NULL) {
-        free(sketch->values);
-        sketch->values = values;
-        values = NULL;
-    }
-    free(values);
-    kernel_kmeans_deinit(&ordering.kmeans);
-    free(ordering.cluster);
-    free(ordering.items);
-    free(ordering.first);
-    free(ordering.turns);
-    return status;
-}
-
-static enum kernel_status find_centers(struct kernel_sketch *sketch)
-{
-    size_t width = sketch->width - 1;
     size_t tiles = (sketch->count + TILE - 1) / TILE;
+    const void *blocks[1] = {sketch->values};
+    struct kernel_rows stored = {
+        sketch->count, width - 1, width * sizeof *sketch->values, KERNEL_F32, sketch->count + 1, blocks, NULL};
+    bool store = sketch->values != NULL;
+    enum kernel_status status = kernel_arrange(
+        team, store ? &stored : sketch->rows, store ? sketch->places : slots, sketch->count, TILE, seed, sketch->places);
+    if (status != KERNEL_OK)
+        return status;
+    struct ordering ordering = {
+        .sketch = sketch,
+        .slots = slots,
+        .values = store ? malloc((sketch->count + 1) * width * sizeof *ordering.values) : NULL,
+        .scratch = malloc(kernel_team_size(team) * TILE * width * sizeof *ordering.scratch),
+    };
     sketch->centers = calloc(tiles * width + 1, sizeof *sketch->centers);
-    float *scratch = malloc(TILE * sketch->width * sizeof *scratch);
-    for (size_t t = 0; sketch->centers != NULL && scratch != NULL && t < tiles; t++) {
-        size_t count = tile_count(sketch, t);
-        const float *points = kernel_sketch_tile(sketch, t * TILE, count, scratch);
-        for (size_t i = 0; i < count; i++) {
-            for (size_t j = 0; j < width; j++)
-                sketch->centers[t * width + j] += points[i * sketch->width + j] / (float)count;
-        }
-    }
-    bool ok = sketch->centers != NULL && scratch != NULL;
-    free(scratch);
-    return ok ? KERNEL_OK : KERNEL_NO_MEMORY;
+    status = KERNEL_NO_MEMORY;
+    if ((!store || ordering.values != NULL) && ordering.scratch != NULL && sketch->centers != NULL)
+        status = kernel_team_run(team, tiles, order_tile, &ordering) ? KERNEL_OK : KERNEL_STOPPED;
+    free(ordering.scratch);
+    free(sketch->values);
+    sketch->values = ordering.values;
+    return status;
 }
 
 /* --- all together -----------------------------------------------------------------------------------------------------------
@@ -266,9 +218,7 @@ enum kernel_status kernel_sketch_init(struct kernel_sketch *sketch, struct kerne
     struct kernel_directions directions = {0};
     enum kernel_status status = make(sketch, team, &directions);
     kernel_directions_deinit(&directions);
-    if (status == KERNEL_OK && count >= (size_t)2 * TILE)
-        status = order(sketch, team, slots, seed);
-    return status == KERNEL_OK ? find_centers(sketch) : status;
+    return status == KERNEL_OK ? order(sketch, team, slots, seed) : status;
 }
 
 void kernel_sketch_deinit(struct kernel_sketch *sketch)

@@ -5,7 +5,7 @@
  * the mean cosine similarity to the pool, raised to a power (1 in the paper). A similarity below 0 counts as 0. The mean over
  * all pairs is exact. Without predictions the density counts alone. Ordered by score per dollar.
  */
-#include "selector/kernel/direction.h"
+#include "selector/kernel/cosine.h"
 #include "selector/strategy/job.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "selector/kernel/direction.h"
+#include "selector/kernel/cosine.h"
 
 #include "selector/kernel/vector.h"
 

@@ -1,5 +1,5 @@
 /*
- * direction.h - how well rows point the way of others.
+ * cosine.h - how well rows point the way of others.
  */
 #pragma once
 
