@@ -15,7 +15,8 @@ enum select_stream {
     STREAM_REFERENCES,
     STREAM_CANDIDATES,
     STREAM_SCALE,
-    STREAM_PIVOT
+    STREAM_PIVOT,
+    STREAM_DSQUARED
 };
 
 /* Columns that a strategy cannot do without. */

@@ -159,9 +159,9 @@ struct select_policy {
     enum select_filter_mode duplicates; /* near-duplicates of what is picked, labelled or in flight; needs embeddings */
     enum select_filter_mode junk;       /* samples with hardly a neighbour; needs embeddings */
     struct select_parameters parameters;
-    size_t
-        references_max; /* auto, coverage, facility_location, graph_cut: samples that stand for a large pool; 0: the default */
-    unsigned threads;   /* 0: one a processor */
+    size_t references_max; /* auto, coverage, facility_location, graph_cut, dpp: samples that stand for a large pool; 0: the
+                              default */
+    unsigned threads;      /* 0: one a processor */
     select_progress_fn *progress; /* NULL: none */
     void *progress_context;
 };
