@@ -66,7 +66,7 @@ for strategy in ("random", "margin", "badge", "kcenter", "typiclust", "auto"):
     accuracy = fit(labeled).score(images[test], digits.target[test])
     print(f"{strategy:20} {len(labeled):6}  {accuracy:8.3f}   (${spent:.2f})")
 
-# %% Rules: at most three images of a writer, a quarter of the batch eights, no near-duplicates
+# %% Rules: at most three images of a writer, a quarter of the batch sixes, no near-duplicates
 writer = np.arange(len(pool)) // 40
 ruled = select(
     "margin",
@@ -76,10 +76,10 @@ ruled = select(
     labeled=start,
     groups=writer,
     group_max=3,
-    shares={8: 0.25},
+    shares={6: 0.25},
     duplicates=True,
 )
-eights = (ruled.reasons["predicted"] == 8).sum()
+sixes = (ruled.reasons["predicted"] == 6).sum()
 print(
     f"\nwith rules: {len(ruled)} images, {eights} that look like an eight, at most {np.bincount(writer[ruled.indices]).max()}"
 )
