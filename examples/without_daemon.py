@@ -80,10 +80,8 @@ ruled = select(
     duplicates=True,
 )
 sixes = (ruled.reasons["predicted"] == 6).sum()
-print(
-    f"\nwith rules: {len(ruled)} images, {eights} that look like an eight, at most {np.bincount(writer[ruled.indices]).max()}"
-)
-print(f"of a writer; {ruled.stats['duplicates_out']} near-duplicates were kept out")
+most = np.bincount(writer[ruled.indices]).max()
+print(f"\nwith rules: {len(ruled)} images, {sixes} that look like a six, at most {most} of a writer")
 
 # %% Neighbours: whose label does not look like those around it?
 near = neighbors(embeddings, 10)
