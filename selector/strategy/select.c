@@ -45,7 +45,7 @@ static const struct {
     [SELECT_PROBCOVER] = {"probcover", select_run_probcover, NEED_EMBEDDINGS},
     [SELECT_CLUSTER_MARGIN] = {"cluster_margin", select_run_cluster_margin, NEED_PREDICTIONS | NEED_EMBEDDINGS},
     [SELECT_SEARCH] = {"search", select_run_search, NEED_EMBEDDINGS},
-    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_PREDICTIONS},
+    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_DENSE | NEED_DISTRIBUTION},
 };
 
 /* Lists what could be picked: in the pool, no excluded tag, within the budget. */
