@@ -1,8 +1,7 @@
 /*
  * ball_graph.h - which rows are nearer to each other than a radius.
  *
- * Sketches (sketch.h) bound every distance from below and above; the pairs that these leave open are measured. The answer is
- * that of kernel_distance2 for every pair, bit for bit.
+ * The pairs are those of ball_pairs.h.
  */
 #pragma once
 

@@ -2,9 +2,9 @@
 
 #include "selector/kernel/coverage.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/filter.h"
 #include "selector/strategy/guard.h"
 #include "selector/strategy/near.h"
+#include "selector/strategy/usual.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -69,8 +69,7 @@ static enum select_status near_init(struct cover_source *self, const struct sele
 {
     if (points->spacing < 0 || self->job->policy->duplicates == SELECT_FILTER_OFF)
         return SELECT_OK;
-    self->near =
-        select_near_new(self->job->input->embeddings, points->origin, FILTER_DUPLICATE_SHARE * (double)points->spacing);
+    self->near = select_near_new(self->job->input->embeddings, points->origin, USUAL_DUPLICATE_SHARE * (double)points->spacing);
     if (self->near == NULL)
         return SELECT_NO_MEMORY;
     return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;

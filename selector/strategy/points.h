@@ -19,7 +19,7 @@ struct select_points {
     uint32_t *known; /* [known_count] those samples, where they have an embedding */
     size_t known_count;
     float scale;       /* of the kernel exp(-d^2 / scale) */
-    float spacing;     /* median squared distance of a point to its FILTER_NEIGHBOR-th other; -1: not looked for */
+    float spacing;     /* median squared distance of a point to its USUAL_NEIGHBOR-th other; -1: not looked for */
     uint8_t *isolated; /* [points.count] 1: an outlier, to be kept out; all 0 at first */
 };
 

@@ -252,6 +252,41 @@ struct select_neighbors {
 enum select_status select_neighbors(
     const struct kernel_rows *rows, struct select_neighbors *neighbors, struct select_error *error);
 
+/* Groups of near-duplicates: rows that hang together by pairs no farther apart than a radius. */
+struct select_duplicates {
+    double radius;    /* a distance; 0: that within which the duplicates filter of a policy keeps these rows from each other.
+                         Output: the one used */
+    unsigned threads; /* 0: one a processor; the result does not depend on it */
+    select_progress_fn *progress;
+    void *progress_context;
+    uint32_t *group; /* output, the caller's [rows->count]: 0: alone or absent, else the number of its group, from 1 on by
+                        rising first row */
+    size_t groups;   /* output */
+};
+
+/*
+ * Finds groups of near-duplicates, exactly, whatever the number of rows: every pair is looked at but those of tiles that are
+ * surely too far apart. `error` is optional, and filled on SELECT_BAD_INPUT. On another status than SELECT_OK the outputs hold
+ * nothing of use. Reentrant.
+ */
+enum select_status select_duplicates(
+    const struct kernel_rows *rows, struct select_duplicates *duplicates, struct select_error *error);
+
+/* How far out rows lie. */
+struct select_outliers {
+    unsigned threads; /* 0: one a processor; the result does not depend on it */
+    select_progress_fn *progress;
+    void *progress_context;
+    float *score;  /* output, the caller's [rows->count]: squared distance to the second nearest of a sample of some 3,000 rows,
+                      itself not counted, over what is usual in the sample; 0 for absent rows, and where there are too few */
+    double bound;  /* output: the junk filter of a policy keeps rows of larger scores out; INFINITY: none */
+    double radius; /* output: the distance whose score is 1 */
+};
+
+/* Scores every row, by the same sample as the junk filter where all rows are candidates. Otherwise as select_duplicates. */
+enum select_status select_outliers(
+    const struct kernel_rows *rows, struct select_outliers *outliers, struct select_error *error);
+
 /* Output: the first row that has an element which is infinite or no number, rows->count where there is none. */
 enum select_status select_rows_check(const struct kernel_rows *rows, unsigned threads, size_t *row);
 
