@@ -81,9 +81,14 @@ void kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node)
         cover_node(cover, graph->others[e]);
 }
 
+uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t index)
+{
+    return cover->degree[cover->nodes[index]];
+}
+
 static double key_of(const struct kernel_ball_cover *cover, uint32_t index)
 {
-    double degree = (double)cover->degree[cover->nodes[index]];
+    double degree = (double)kernel_ball_cover_gain(cover, index);
     return cover->divisor != NULL ? degree / cover->divisor[index] : degree;
 }
 
@@ -110,7 +115,7 @@ enum kernel_status kernel_ball_cover_next(
         double key = key_of(cover, top);
         if (key >= cover->key[top]) {
             *index = top;
-            *gain = (double)cover->degree[cover->nodes[top]];
+            *gain = (double)kernel_ball_cover_gain(cover, top);
             return KERNEL_OK;
         }
         cover->key[top] = key;

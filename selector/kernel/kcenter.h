@@ -32,6 +32,13 @@ struct kernel_kcenter *kernel_kcenter_new(
     struct kernel_team *team, const struct kernel_rows *rows, const uint32_t *slots, size_t count);
 void kernel_kcenter_free(struct kernel_kcenter **kcenter);
 
+/*
+ * From the second centre on, passes over the `outliers` farthest candidates of the running at each choice: the centres are then
+ * to cover all but so many points. Trimming as k-means-- does it (Chawla and Gionis, SDM 2013), anew for every centre. With
+ * no more candidates than that left there is no choice any more. False without memory.
+ */
+bool kernel_kcenter_set_aside(struct kernel_kcenter *kcenter, size_t outliers);
+
 /* Makes the present row `slot` a centre without choosing it: something labelled or in flight. */
 enum kernel_status kernel_kcenter_add(struct kernel_kcenter *kcenter, uint32_t slot);
 

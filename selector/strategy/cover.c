@@ -2,6 +2,7 @@
 
 #include "selector/kernel/coverage.h"
 #include "selector/kernel/vector.h"
+#include "selector/strategy/guard.h"
 #include "selector/strategy/near.h"
 #include "selector/strategy/usual.h"
 
@@ -86,83 +87,48 @@ static void mark_isolated(struct cover_source *self, const struct select_points 
     }
 }
 
-/* Whether the one candidate that adds most by itself, out of those the money reaches, adds more than `gain`. */
-static bool best_single(struct cover_source *self, double gain, uint32_t *best)
+/* What each candidate adds alone, -1 where it is kept out. NULL without memory. */
+static float *list_alone(const struct cover_source *self)
 {
-    const float *gains = kernel_coverage_first_gains(self->coverage);
-    bool found = false;
-    for (uint32_t i = 0; i < self->count; i++) {
-        int64_t cost;
-        uint32_t slot = self->slots[i];
-        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_fits(self->job, slot))
-            continue;
-        if (!select_job_cost(self->job, slot, &cost) || cost > select_job_money_left(self->job))
-            continue;
-        gain = (double)gains[i];
-        *best = slot;
-        found = true;
-    }
-    return found;
+    float *alone = malloc((self->count + 1) * sizeof *alone);
+    for (size_t i = 0; alone != NULL && i < self->count; i++)
+        alone[i] = self->out[i] ? -1 : kernel_coverage_first_gains(self->coverage)[i];
+    return alone;
 }
 
-static bool is_slot(void *context, uint32_t slot)
+/* Puts the coverage and the near-duplicates back to what they were before any pick. */
+static enum select_status start_again(struct cover_source *self, const struct select_points *points, const float *cover)
 {
-    return slot == *(const uint32_t *)context;
-}
-
-/* Starts the iteration again, with `slot` as the first pick. */
-static enum select_status start_with(struct cover_source *self, const struct select_points *points, uint32_t slot)
-{
-    struct select_worth worth = {.arm = SELECT_ARM_POLICY};
-    select_near_free(&self->near);
+    memcpy(points->cover, cover, points->points.count * sizeof *cover);
     kernel_coverage_reset(self->coverage);
-    enum select_status status = near_init(self, points);
-    if (status != SELECT_OK)
-        return status;
-    cover_rewind(self, is_slot, &slot);
-    enum kernel_status next = cover_next(self, is_slot, &slot, &slot, &worth);
-    if (next != KERNEL_OK)
-        return select_status_of(next);
-    if (!select_job_add(self->job, slot, &worth, false))
-        return SELECT_NO_MEMORY;
-    return select_status_of(cover_take(self, slot));
+    select_near_free(&self->near);
+    return near_init(self, points);
 }
 
-/*
- * The greedy choice by gain per dollar, with the usual guard: where one dear sample alone is worth more than all that greed
- * bought, the batch starts with it. The better of the two is within (1 - 1/e) / 2 of the best.
- */
+/* The greedy choice by gain per dollar, with its guard. */
 static enum select_status fill(struct cover_source *self, struct select_source *source, const struct select_points *points)
 {
     struct select_job *job = self->job;
     size_t kept = job->result->count;
     size_t bytes = points->points.count * sizeof *points->cover;
     float *cover = malloc(bytes + 1);
-    if (cover == NULL)
-        return SELECT_NO_MEMORY;
+    float *alone = list_alone(self);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (cover == NULL || alone == NULL)
+        goto done;
     memcpy(cover, points->cover, bytes);
-    enum select_status status = select_fill(job, source, false);
-    double gain = 0;
-    for (size_t i = kept; status == SELECT_OK && i < job->result->count; i++)
-        gain += job->result->picks[i].gain;
-    size_t greedy = job->result->count;
+    status = select_fill(job, source, false);
     uint32_t slot;
-    if (status == SELECT_OK && job->policy->share_count == 0 && kept < greedy) {
-        /* What is left over is judged against the money from before the greedy picks. */
-        int64_t cost = job->result->cost;
-        for (size_t i = kept; i < greedy; i++)
-            job->result->cost -= job->result->picks[i].price * job->policy->overlap;
-        bool better = best_single(self, gain, &slot);
-        job->result->cost = cost;
-        if (better) {
-            select_job_undo(job, kept);
-            memcpy(points->cover, cover, bytes);
-            status = start_with(self, points, slot);
-            if (status == SELECT_OK)
-                status = select_fill(job, source, false);
-        }
-    }
+    if (status != SELECT_OK || !select_guard(job, kept, self->slots, alone, self->count, &slot))
+        goto done;
+    status = start_again(self, points, cover);
+    if (status == SELECT_OK)
+        status = select_guard_start(job, kept, source, slot);
+    if (status == SELECT_OK)
+        status = select_fill(job, source, false);
+done:
     free(cover);
+    free(alone);
     return status;
 }
 

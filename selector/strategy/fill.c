@@ -48,7 +48,7 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
     source->rewind(source->self, accept, phase);
     while (!satisfied(phase)) {
         uint32_t slot;
-        struct select_worth worth = {.arm = phase->share != NULL ? SELECT_ARM_SHARE : SELECT_ARM_POLICY};
+        struct select_worth worth = {.arm = phase->share != NULL ? SELECT_ARM_SHARE : SELECT_ARM_POLICY, .share = phase->share};
         enum kernel_status status = source->next(source->self, accept, phase, &slot, &worth);
         if (status == KERNEL_END || (status == KERNEL_OK && phase->in_turn && !money_fits(phase, slot)))
             return SELECT_OK;

@@ -44,6 +44,7 @@ bool select_job_add(struct select_job *job, uint32_t slot, const struct select_w
     result->picks[result->count + result->spare_count] = (struct select_pick){
         .slot = slot,
         .arm = worth->arm,
+        .share = worth->share != NULL ? (int32_t)(worth->share - job->policy->shares) : -1,
         .price = job->input->price[slot],
         .probability = worth->probability,
         .gain = worth->gain,

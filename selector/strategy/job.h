@@ -15,7 +15,8 @@ enum select_stream {
     STREAM_REFERENCES,
     STREAM_CANDIDATES,
     STREAM_SCALE,
-    STREAM_PIVOT
+    STREAM_PIVOT,
+    STREAM_DSQUARED
 };
 
 /* Columns that a strategy cannot do without. */
@@ -75,6 +76,7 @@ int64_t select_job_money_left(const struct select_job *job);
 /* What one pick is worth, and how it came to be picked. */
 struct select_worth {
     enum select_arm arm;
+    const struct select_share *share; /* that it fills; NULL: none */
     double probability;
     double gain;
     double utility;

@@ -2,6 +2,11 @@
  * kcenter.c - greedy farthest point over the candidates that have an embedding, from what is labelled and in flight. Blind to
  * prices, as the method is; a pick that the money does not reach is passed over. The gain is the distance to the nearest
  * centre.
+ *
+ * kcenter_robust leaves parameters.outlier_share of the candidates out: at each choice, those farthest from all centres. Sener
+ * and Savarese's robust k-center asks a solver for a radius that covers all but 1e-4 of the points (the default here as well);
+ * this is the greedy for the same problem: Gonzalez's farthest point, after the trimming of k-means-- (Chawla and Gionis,
+ * "k-means--: a unified approach to clustering and outlier detection", SDM 2013). What is left out is never picked.
  */
 #include "selector/kernel/kcenter.h"
 #include "selector/strategy/iteration.h"
@@ -44,16 +49,21 @@ static enum select_status add_known(const struct select_job *job, struct kernel_
     return select_status_of(status);
 }
 
-enum select_status select_run_kcenter(struct select_job *job)
+static const double outlier_share_default = 1e-4;
+
+static enum select_status run(struct select_job *job, double outlier_share)
 {
     select_job_keep_embedded(job);
+    double outliers = outlier_share * (double)job->candidate_count;
     struct kernel_kcenter *kcenter =
         kernel_kcenter_new(job->team, job->input->embeddings, job->candidates, job->candidate_count);
     if (kcenter == NULL)
         return SELECT_NO_MEMORY;
     struct select_iteration iteration;
     select_iteration_init(&iteration, job, &calls, kcenter);
-    enum select_status status = select_job_scores(job, 1, false);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (kernel_kcenter_set_aside(kcenter, outliers < (double)job->candidate_count ? (size_t)outliers : job->candidate_count))
+        status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
         status = add_known(job, kcenter);
     if (status == SELECT_OK)
@@ -62,4 +72,15 @@ enum select_status select_run_kcenter(struct select_job *job)
         job->result->stats.objective = job->result->picks[job->result->count - 1].gain;
     kernel_kcenter_free(&kcenter);
     return status;
+}
+
+enum select_status select_run_kcenter(struct select_job *job)
+{
+    return run(job, 0);
+}
+
+enum select_status select_run_kcenter_robust(struct select_job *job)
+{
+    double share = job->policy->parameters.outlier_share;
+    return run(job, share > 0 ? share : outlier_share_default);
 }

@@ -36,7 +36,7 @@ static const struct {
     [SELECT_POWER_BALD] = {"power_bald", select_run_power_bald, NEED_DRAWS | NEED_DISTRIBUTION},
     [SELECT_KCENTER_ROBUST] = {"kcenter_robust", select_run_kcenter_robust, NEED_EMBEDDINGS},
     [SELECT_KMEANS_PLUS_PLUS] = {"kmeans++", select_run_kmeans_plus_plus, NEED_EMBEDDINGS},
-    [SELECT_BADGE] = {"badge", select_run_badge, NEED_DENSE | NEED_DISTRIBUTION | NEED_EMBEDDINGS},
+    [SELECT_BADGE] = {"badge", select_run_badge, NEED_DENSE | NEED_EMBEDDINGS},
     [SELECT_DPP] = {"dpp", select_run_dpp, NEED_EMBEDDINGS},
     [SELECT_FACILITY_LOCATION] = {"facility_location", select_run_facility_location, NEED_EMBEDDINGS},
     [SELECT_GRAPH_CUT] = {"graph_cut", select_run_graph_cut, NEED_EMBEDDINGS},
@@ -45,7 +45,7 @@ static const struct {
     [SELECT_PROBCOVER] = {"probcover", select_run_probcover, NEED_EMBEDDINGS},
     [SELECT_CLUSTER_MARGIN] = {"cluster_margin", select_run_cluster_margin, NEED_PREDICTIONS | NEED_EMBEDDINGS},
     [SELECT_SEARCH] = {"search", select_run_search, NEED_EMBEDDINGS},
-    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_PREDICTIONS},
+    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_DENSE | NEED_DISTRIBUTION},
 };
 
 /* Lists what could be picked: in the pool, no excluded tag, within the budget. */

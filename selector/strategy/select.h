@@ -123,7 +123,7 @@ enum select_filter_mode {
 /* What methods leave open. 0 takes the default, which is that of the method's paper where it names one. */
 struct select_parameters {
     enum select_aggregate aggregate;
-    size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search, galaxy */
+    size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search */
     size_t clusters;       /* typiclust (labelled + picks, at most 500), cluster_margin */
     size_t margin_pool;    /* cluster_margin: samples of small margin looked at, a multiple of the picks (10) */
     double radius;         /* coverage, probcover, dpp, facility_location, graph_cut: of the kernel; 0: found from the data */
@@ -159,9 +159,9 @@ struct select_policy {
     enum select_filter_mode duplicates; /* near-duplicates of what is picked, labelled or in flight; needs embeddings */
     enum select_filter_mode junk;       /* samples with hardly a neighbour; needs embeddings */
     struct select_parameters parameters;
-    size_t
-        references_max; /* auto, coverage, facility_location, graph_cut: samples that stand for a large pool; 0: the default */
-    unsigned threads;   /* 0: one a processor */
+    size_t references_max; /* auto, coverage, facility_location, graph_cut, dpp: samples that stand for a large pool; 0: the
+                              default */
+    unsigned threads;      /* 0: one a processor */
     select_progress_fn *progress; /* NULL: none */
     void *progress_context;
 };
@@ -170,6 +170,7 @@ struct select_policy {
 struct select_pick {
     uint32_t slot;
     enum select_arm arm;
+    int32_t share;       /* SELECT_ARM_SHARE: index of the policy's share whose minimum it fills; else -1 */
     int32_t predicted;   /* most probable class, -1: no prediction */
     int64_t price;       /* micro-dollars of one label */
     double probability;  /* with which chance could have chosen it; 0: chosen by merit */

@@ -1,4 +1,4 @@
-"""The images that the benches measure on."""
+"""The images that the benches measure on, and other points made for them."""
 
 from __future__ import annotations
 
@@ -12,3 +12,17 @@ def fashion_mnist() -> np.ndarray:
     with gzip.open("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz") as file:
         pixels = np.frombuffer(file.read(), np.uint8, offset=16)
     return pixels.reshape(-1, 784).astype("<f4") / 255
+
+
+def behind_random_layer(images: np.ndarray) -> np.ndarray:
+    """Return 512 dimensions an image: the images behind one random layer, so that they are as clumped as real embeddings."""
+    layer = np.random.default_rng(0).normal(size=(images.shape[1], 512)).astype(np.float32) / 28
+    return np.ascontiguousarray(np.maximum(images @ layer, 0))
+
+
+def clumps(rows: int) -> np.ndarray:
+    """Return points of 64 dimensions around 2,000 centres."""
+    centers = np.random.default_rng(3).normal(size=(2000, 64)).astype(np.float32) * 2
+    points = np.random.default_rng(2).normal(size=(rows, 64)).astype(np.float32)
+    points += centers[np.random.default_rng(4).integers(len(centers), size=rows)]
+    return points

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from curated import SelectResult, select
-from images import fashion_mnist
+from images import behind_random_layer, clumps, fashion_mnist
 from measure import Recorder, seconds_of
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
@@ -46,8 +46,7 @@ class Bench:
         self.recorder = recorder
         self.part = 10 if quick else 1
         self.images = fashion_mnist()[:: self.part]
-        layer = np.random.default_rng(0).normal(size=(784, 512)).astype(np.float32) / 28
-        self.embeddings = np.ascontiguousarray(np.maximum(self.images @ layer, 0))
+        self.embeddings = behind_random_layer(self.images)
 
     def probs(self, classes: int) -> Floats:
         """Return what a linear model of no great skill says."""
@@ -131,9 +130,7 @@ def kcenter_radius(points: Floats) -> Callable[[Any], float]:
 
 
 def bench_kcenter(bench: Bench) -> None:
-    clumps = np.random.default_rng(3).normal(size=(2000, 64)).astype(np.float32) * 2
-    many = np.random.default_rng(2).normal(size=(1_000_000 // bench.part, 64)).astype(np.float32)
-    many += clumps[np.random.default_rng(4).integers(len(clumps), size=len(many))]
+    many = clumps(1_000_000 // bench.part)
     for name, points, k in (
         ("embeddings", bench.embeddings, 1000),
         ("images", bench.images, 1000),

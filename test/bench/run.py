@@ -18,7 +18,7 @@ import leases
 import mixed
 import scale
 from curated import LocalDaemon
-from images import fashion_mnist
+from images import behind_random_layer, clumps, fashion_mnist
 from measure import Recorder
 
 WITH_DAEMON = {"ingest": ingest, "leases": leases, "mixed": mixed}
@@ -41,13 +41,18 @@ def arguments() -> argparse.Namespace:
 
 def c_programs(build: Path, folder: Path) -> list[list[str]]:
     """The C programs that measure kernels, with their arguments."""
-    images = folder / "images.f32"
-    fashion_mnist().tofile(images)
-    kcenter = str((build / "bench" / "bench_kcenter").resolve())
+    points = {"images": fashion_mnist(), "clumps": clumps(1_000_000)}
+    points["embeddings"] = behind_random_layer(points["images"])
+    kcenter = []
+    for name, k in (("images", 1000), ("embeddings", 1000), ("images", 10_000), ("embeddings", 10_000), ("clumps", 1000)):
+        file = folder / f"{name}.f32"
+        points[name].tofile(file)
+        shape = [str(size) for size in points[name].shape]
+        kcenter.append([str((build / "bench" / "bench_kcenter").resolve()), str(file), *shape, str(k)])
     return [
         [str((build / "bench" / "bench_gemm").resolve())],
         [str((build / "bench" / "bench_scores").resolve())],
-        [kcenter, str(images), "60000", "784", "1000"],
+        *kcenter,
     ]
 
 

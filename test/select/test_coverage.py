@@ -152,7 +152,7 @@ def test_the_knapsack_choice_reaches_its_share_of_the_best_set(strategy: str, se
     assert coverage(near, weight, result.indices.tolist()) >= 0.5 * (1 - 1 / np.e) * best
 
 
-@pytest.mark.parametrize("strategy", ["facility_location", "coverage"])
+@pytest.mark.parametrize("strategy", ["facility_location", "coverage", "probcover"])
 def test_one_dear_sample_may_beat_what_greed_buys(strategy: str) -> None:
     """Nine twins for a dear dollar against one far sample for a cent: greed buys the far one and can't pay for a twin."""
     points = np.zeros((10, 2), np.float32)
@@ -161,6 +161,7 @@ def test_one_dear_sample_may_beat_what_greed_buys(strategy: str) -> None:
     prices[9] = 0.01
     result = select(strategy, budget=1, embeddings=points, prices=prices, radius=1.0)
     assert result.indices[0] != 9
+    assert result.cost_usd == 1
     assert result.stats["objective"] == pytest.approx(9)
 
 

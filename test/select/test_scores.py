@@ -132,7 +132,7 @@ def test_the_surest_label_is_the_class_of_a_sample() -> None:
     np.testing.assert_array_equal(result.reasons["predicted"], probs[result.indices].argmax(1))
 
 
-@pytest.mark.parametrize("strategy", ["gradient_length", "bald", "badge"])
+@pytest.mark.parametrize("strategy", ["gradient_length", "bald"])
 def test_what_needs_a_distribution_refuses_labels(strategy: str, pool: Pool) -> None:
     with pytest.raises(ValueError, match="multi_label: expected"):
         select(strategy, 5, probs=pool.probs, embeddings=pool.embeddings, draws=pool.probs[None], multi_label=True)

@@ -20,6 +20,7 @@ from .pool import Array, Pool, Share, at_least, column_of_one, tag_number
 _REASONS = np.dtype(
     [
         ("arm", "U7"),
+        ("share", np.int32),
         ("predicted", np.int32),
         ("price_usd", np.float64),
         ("probability", np.float64),
@@ -49,9 +50,9 @@ class SelectResult:
     probabilities : ndarray of float64, shape (picks,)
         The chance with which each could have been chosen; 0 where it was chosen by merit.
     reasons : structured ndarray, shape (picks,)
-        Every term that put a pick there: ``arm`` ("policy", "control", "share" or "include"), ``predicted`` class (-1:
-        none), ``price_usd``, ``probability``, ``uncertainty``, ``class_weight``, ``slice_weight``, ``gain`` and
-        ``utility``, by which the picks were ordered.
+        Every term that put a pick there: ``arm`` ("policy", "control", "share" or "include"), ``share`` (the place in
+        `shares` of the minimum it fills, -1: none), ``predicted`` class (-1: none), ``price_usd``, ``probability``,
+        ``uncertainty``, ``class_weight``, ``slice_weight``, ``gain`` and ``utility``, by which the picks were ordered.
     spares : ndarray of int64
         Runners-up in order, if any were asked for.
     cost_usd : float

@@ -146,6 +146,7 @@ class Pick(Structure):
     _fields_ = (
         ("slot", c_uint32),
         ("arm", c_int),
+        ("share", c_int32),
         ("predicted", c_int32),
         ("price", c_int64),
         ("probability", c_double),

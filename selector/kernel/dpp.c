@@ -1,0 +1,267 @@
+#include "selector/kernel/dpp.h"
+
+#include "selector/kernel/heap.h"
+#include "selector/kernel/simd.h"
+#include "selector/kernel/vector.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    TILE = 8,       /* candidates brought up to date together */
+    BATCH_MIN = 64, /* candidates when the top of the heap is stale, doubled while it stays so */
+    ROOM_MIN = 64,  /* elements of a row of the factor */
+};
+
+/* What is left of a candidate beside the set, as a share of its quality, below which it is rounding. */
+static const double share_least = 1e-6;
+
+/* A row of the Cholesky factor as far as it is known. */
+struct factor_row {
+    float *elements; /* [seen], room for `room` */
+    uint32_t room;
+    uint32_t seen; /* members of the set that it has elements for */
+    double share;  /* 1 - sum of squares; 0: nothing but rounding is left, and no more elements are wanted */
+};
+
+struct kernel_dpp {
+    struct kernel_team *team;
+    struct kernel_dpp_input input;
+    size_t width;
+    struct factor_row *factor; /* [count] of the candidates */
+    double *key;               /* [count] q^2 share, an upper bound while old */
+    uint8_t *taken;            /* [count] */
+    struct kernel_heap heap;
+    float *members; /* [member_count x width] the set's rows */
+    struct factor_row *member_factor;
+    size_t member_count;
+    size_t member_room;
+    uint32_t *batch; /* [count] */
+    size_t batch_count;
+    float *scratch; /* [workers x width] */
+};
+
+KERNEL_INLINE void dot_body(const float *a, const float *b, size_t count, float *result)
+{
+    kernel_f8 sum[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * (size_t)KERNEL_LANES <= count; i += 2 * (size_t)KERNEL_LANES) {
+        for (size_t s = 0; s < 2; s++) {
+            kernel_f8 x, y;
+            kernel_load8(a + i + s * KERNEL_LANES, &x);
+            kernel_load8(b + i + s * KERNEL_LANES, &y);
+            sum[s] = sum[s] + x * y;
+        }
+    }
+    float rest = 0;
+    for (; i < count; i++)
+        rest += a[i] * b[i];
+    kernel_f8 total = sum[0] + sum[1];
+    *result = kernel_sum8(&total) + rest;
+}
+
+KERNEL_VARIANTS(dot, (const float *a, const float *b, size_t count, float *result), (a, b, count, result))
+
+struct kernel_dpp *kernel_dpp_new(struct kernel_team *team, const struct kernel_dpp_input *input)
+{
+    struct kernel_dpp *dpp = calloc(1, sizeof *dpp);
+    if (dpp == NULL)
+        return NULL;
+    size_t count = input->count;
+    dpp->team = team;
+    dpp->input = *input;
+    dpp->width = input->rows->width;
+    dpp->factor = calloc(count + 1, sizeof *dpp->factor);
+    dpp->key = malloc((count + 1) * sizeof *dpp->key);
+    dpp->taken = calloc(count + 1, sizeof *dpp->taken);
+    dpp->heap.items = malloc((count + 1) * sizeof *dpp->heap.items);
+    dpp->batch = malloc((count + 1) * sizeof *dpp->batch);
+    dpp->scratch = malloc(kernel_team_size(team) * dpp->width * sizeof *dpp->scratch);
+    if (dpp->factor == NULL || dpp->key == NULL || dpp->taken == NULL || dpp->heap.items == NULL || dpp->batch == NULL ||
+        dpp->scratch == NULL) {
+        kernel_dpp_free(&dpp);
+        return NULL;
+    }
+    dpp->heap.keys = dpp->key;
+    for (size_t i = 0; i < count; i++) {
+        dpp->factor[i].share = 1;
+        dpp->key[i] = input->quality[i] * input->quality[i];
+    }
+    return dpp;
+}
+
+void kernel_dpp_free(struct kernel_dpp **pointer)
+{
+    struct kernel_dpp *dpp = *pointer;
+    if (dpp == NULL)
+        return;
+    for (size_t i = 0; dpp->factor != NULL && i < dpp->input.count; i++)
+        free(dpp->factor[i].elements);
+    for (size_t j = 0; j < dpp->member_count; j++)
+        free(dpp->member_factor[j].elements);
+    free(dpp->factor);
+    free(dpp->key);
+    free(dpp->taken);
+    free(dpp->heap.items);
+    free(dpp->batch);
+    free(dpp->scratch);
+    free(dpp->members);
+    free(dpp->member_factor);
+    free(dpp);
+    *pointer = NULL;
+}
+
+/* --- rows of the factor ------------------------------------------------------------------------------------------------- */
+
+/* Room for an element for every member. */
+static bool reserve(const struct kernel_dpp *dpp, struct factor_row *row)
+{
+    if (row->room >= dpp->member_count)
+        return true;
+    size_t room = row->room > 0 ? row->room : ROOM_MIN;
+    while (room < dpp->member_count)
+        room *= 2;
+    float *elements = realloc(row->elements, room * sizeof *elements);
+    if (elements == NULL)
+        return false;
+    row->elements = elements;
+    row->room = (uint32_t)room;
+    return true;
+}
+
+/* Whether the row has all elements that it is to have. */
+static bool complete(const struct kernel_dpp *dpp, const struct factor_row *row)
+{
+    return row->seen == dpp->member_count || !(row->share > 0);
+}
+
+/* Forward substitution: the elements for the members that the row has not seen. x: its embedding. */
+static void extend(const struct kernel_dpp *dpp, const float *x, struct factor_row *row)
+{
+    while (!complete(dpp, row)) {
+        size_t j = row->seen++;
+        const struct factor_row *member = &dpp->member_factor[j];
+        float inner;
+        dot(row->elements, member->elements, j, &inner);
+        double distance2 = (double)kernel_distance2(x, dpp->members + j * dpp->width, dpp->width);
+        double similarity = exp(-distance2 / (double)dpp->input.scale);
+        row->elements[j] = (float)((similarity - (double)inner) / sqrt(member->share));
+        row->share -= (double)row->elements[j] * (double)row->elements[j];
+        if (row->share < share_least)
+            row->share = 0;
+    }
+}
+
+static void extend_tile(void *context, size_t tile, unsigned worker)
+{
+    struct kernel_dpp *dpp = context;
+    float *x = dpp->scratch + worker * dpp->width;
+    for (size_t at = tile * TILE; at < dpp->batch_count && at < (tile + 1) * TILE; at++) {
+        uint32_t i = dpp->batch[at];
+        kernel_gather(dpp->input.rows, &dpp->input.slots[i], 1, NULL, x);
+        extend(dpp, x, &dpp->factor[i]);
+        double share = dpp->factor[i].share > share_least ? dpp->factor[i].share : share_least;
+        dpp->key[i] = dpp->input.quality[i] * dpp->input.quality[i] * share;
+    }
+}
+
+/* --- the set ------------------------------------------------------------------------------------------------------------ */
+
+/* Makes a complete row one of the set, and owns its elements from then on. What the set determines already adds nothing. */
+static enum kernel_status join(struct kernel_dpp *dpp, uint32_t slot, struct factor_row *row)
+{
+    if (!(row->share > 0))
+        return KERNEL_OK;
+    if (dpp->member_count == dpp->member_room) {
+        size_t room = dpp->member_room > 0 ? 2 * dpp->member_room : ROOM_MIN;
+        float *members = realloc(dpp->members, room * dpp->width * sizeof *members);
+        if (members == NULL)
+            return KERNEL_NO_MEMORY;
+        dpp->members = members;
+        struct factor_row *factor = realloc(dpp->member_factor, room * sizeof *factor);
+        if (factor == NULL)
+            return KERNEL_NO_MEMORY;
+        dpp->member_factor = factor;
+        dpp->member_room = room;
+    }
+    kernel_gather(dpp->input.rows, &slot, 1, NULL, dpp->members + dpp->member_count * dpp->width);
+    dpp->member_factor[dpp->member_count++] = *row;
+    row->elements = NULL;
+    return KERNEL_OK;
+}
+
+enum kernel_status kernel_dpp_add(struct kernel_dpp *dpp, uint32_t slot)
+{
+    if (kernel_team_stopped(dpp->team))
+        return KERNEL_STOPPED;
+    struct factor_row row = {.share = 1};
+    enum kernel_status status = KERNEL_NO_MEMORY;
+    if (reserve(dpp, &row)) {
+        kernel_gather(dpp->input.rows, &slot, 1, NULL, dpp->scratch);
+        extend(dpp, dpp->scratch, &row);
+        status = join(dpp, slot, &row);
+    }
+    free(row.elements);
+    return status;
+}
+
+/* --- the iteration ------------------------------------------------------------------------------------------------------ */
+
+void kernel_dpp_rewind(struct kernel_dpp *dpp, kernel_accept_fn *accept, void *context)
+{
+    dpp->heap.count = 0;
+    for (size_t i = 0; i < dpp->input.count; i++) {
+        if (!dpp->taken[i] && (accept == NULL || accept(context, (uint32_t)i)))
+            dpp->heap.items[dpp->heap.count++] = (uint32_t)i;
+    }
+    kernel_heap_build(&dpp->heap);
+}
+
+/* Brings up to `size` stale candidates from the top of the heap up to date and puts them back. */
+static enum kernel_status extend_top(struct kernel_dpp *dpp, size_t size, kernel_accept_fn *accept, void *context)
+{
+    struct kernel_heap *heap = &dpp->heap;
+    enum kernel_status status = KERNEL_OK;
+    dpp->batch_count = 0;
+    while (heap->count > 0 && dpp->batch_count < size && !complete(dpp, &dpp->factor[heap->items[0]])) {
+        uint32_t i = kernel_heap_pop(heap);
+        if (accept != NULL && !accept(context, i))
+            continue;
+        dpp->batch[dpp->batch_count++] = i;
+        if (!reserve(dpp, &dpp->factor[i]))
+            status = KERNEL_NO_MEMORY;
+    }
+    if (status == KERNEL_OK && !kernel_team_run(dpp->team, (dpp->batch_count + TILE - 1) / TILE, extend_tile, dpp))
+        status = KERNEL_STOPPED;
+    for (size_t b = 0; b < dpp->batch_count; b++)
+        kernel_heap_push(heap, dpp->batch[b]);
+    return status;
+}
+
+enum kernel_status kernel_dpp_next(
+    struct kernel_dpp *dpp, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
+{
+    struct kernel_heap *heap = &dpp->heap;
+    for (size_t batch = BATCH_MIN; heap->count > 0; batch *= batch < heap->count ? 2 : 1) {
+        uint32_t top = heap->items[0];
+        if (accept != NULL && !accept(context, top)) {
+            kernel_heap_pop(heap);
+            continue;
+        }
+        if (complete(dpp, &dpp->factor[top])) {
+            *index = kernel_heap_pop(heap);
+            *gain = log(dpp->key[top]);
+            return KERNEL_OK;
+        }
+        enum kernel_status status = extend_top(dpp, batch, accept, context);
+        if (status != KERNEL_OK)
+            return status;
+    }
+    return KERNEL_END;
+}
+
+enum kernel_status kernel_dpp_take(struct kernel_dpp *dpp, uint32_t index)
+{
+    dpp->taken[index] = 1;
+    return join(dpp, dpp->input.slots[index], &dpp->factor[index]);
+}

@@ -1,6 +1,0 @@
-#include "selector/strategy/job.h"
-
-enum select_status select_run_kcenter_robust(struct select_job *job)
-{
-    return select_fail(job->error, SELECT_BAD_INPUT, "strategy", "one that is built", "kcenter_robust");
-}
