@@ -194,6 +194,7 @@ static bool scale_chances(struct chances *chances, size_t want)
 static void add_point(struct select_points *points, const struct select_job *job, uint32_t slot, double chance, bool worth)
 {
     points->slots[points->points.count] = slot;
+    points->chance[points->points.count] = (float)chance;
     points->weight[points->points.count++] = (float)((worth ? select_job_worth(job, slot) : 1) / chance);
 }
 
@@ -269,13 +270,14 @@ enum select_status select_points_init(struct select_points *points, const struct
     *points = (struct select_points){
         .slots = malloc((want + 1) * sizeof *points->slots),
         .weight = malloc((want + 1) * sizeof *points->weight),
+        .chance = malloc((want + 1) * sizeof *points->chance),
         .cover = calloc(want + 1, sizeof *points->cover),
         .known = malloc((job->input->n + 1) * sizeof *points->known),
         .spacing = -1,
         .isolated = calloc(want + 1, 1),
     };
-    if (points->slots == NULL || points->weight == NULL || points->cover == NULL || points->known == NULL ||
-        points->isolated == NULL)
+    if (points->slots == NULL || points->weight == NULL || points->chance == NULL || points->cover == NULL ||
+        points->known == NULL || points->isolated == NULL)
         return SELECT_NO_MEMORY;
     points->known_count = select_list_known(job, points->known);
     enum select_status status = choose_points(points, job, want, worth);
@@ -301,6 +303,7 @@ void select_points_deinit(struct select_points *points)
     free(points->norm2);
     free(points->origin);
     free(points->weight);
+    free(points->chance);
     free(points->cover);
     free(points->known);
     free(points->isolated);
