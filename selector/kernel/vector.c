@@ -82,6 +82,42 @@ void kernel_gather_centered(
     }
 }
 
+void kernel_transpose(const float *from, size_t rows, size_t columns, float *to)
+{
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++)
+            to[j * rows + i] = from[i * columns + j];
+    }
+}
+
+KERNEL_INLINE void dot_body(const float *a, const float *b, size_t width, float *result)
+{
+    kernel_f8 sum[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * (size_t)KERNEL_LANES <= width; i += 2 * (size_t)KERNEL_LANES) {
+        for (size_t s = 0; s < 2; s++) {
+            kernel_f8 x, y;
+            kernel_load8(a + i + s * KERNEL_LANES, &x);
+            kernel_load8(b + i + s * KERNEL_LANES, &y);
+            sum[s] = sum[s] + x * y;
+        }
+    }
+    float rest = 0;
+    for (; i < width; i++)
+        rest += a[i] * b[i];
+    kernel_f8 total = sum[0] + sum[1];
+    *result = kernel_sum8(&total) + rest;
+}
+
+KERNEL_VARIANTS(dot, (const float *a, const float *b, size_t width, float *result), (a, b, width, result))
+
+float kernel_dot(const float *a, const float *b, size_t width)
+{
+    float sum;
+    dot(a, b, width, &sum);
+    return sum;
+}
+
 /* Sums (a - b)^2, or a^2 where b is NULL, in four running sums of eight lanes. */
 KERNEL_INLINE float squares(const float *a, const float *b, size_t width)
 {

@@ -138,9 +138,6 @@ enum select_status select_run_random(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL || gains == NULL)
         goto done;
-    status = job->policy->share_count > 0 ? select_job_scores(job, 1, false) : SELECT_OK;
-    if (status != SELECT_OK)
-        goto done;
     draw(job, STREAM_ORDER, keys);
     status = select_order_init(&order, job, keys, gains, NULL);
     if (status == SELECT_OK)

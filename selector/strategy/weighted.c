@@ -249,9 +249,7 @@ enum select_status select_run_weighted_random(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (!design_init(&design, job))
         goto done;
-    status = select_job_scores(job, 1, false);
-    if (status != SELECT_OK)
-        goto done;
+    status = SELECT_OK;
     plan(job, &design);
     if (kernel_team_stopped(job->team)) {
         status = SELECT_CANCELED;
