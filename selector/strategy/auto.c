@@ -90,6 +90,7 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
         status = select_auto_isolate(&points, job);
     if (status == SELECT_OK && trust)
         status = select_auto_heed(&points, job);
+    select_job_pass(job, 0.1, 0.4);
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
     if (status == SELECT_OK)

@@ -1,6 +1,7 @@
 /*
  * duplicates.c - select_duplicates and select_outliers: what a policy's filters go by, for all rows and told to the caller.
  */
+#include "selector/kernel/ball_pairs.h"
 #include "selector/kernel/components.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/job.h"
@@ -97,7 +98,7 @@ static enum select_status find_duplicates(struct call *call, struct select_dupli
     if (status == SELECT_OK && call->count > 0) {
         /* As far apart as the radius is near enough: what is below the next number is not above this one. */
         float radius2 = nextafterf((float)(duplicates->radius * duplicates->radius), INFINITY);
-        call->steps = kernel_components_steps(call->count);
+        call->steps = kernel_ball_pairs_steps(call->count);
         status = select_status_of(
             kernel_components(call->team, call->rows, call->present, call->count, radius2, 0, first, &call->done));
     }
