@@ -108,6 +108,6 @@ def test_work_before_the_first_pick_is_progress(name: str, columns: dict[str, An
     part = {column: values[..., :30_000, :] if values.ndim > 1 else values for column, values in columns.items()}
     part |= {column: part[column][:30_000] for column in ("utility", "prices")} | {"labeled": [0, 9], "labels": [0, 1]}
     watch = Watch(lambda calls, seconds: False)
-    select(name, 2, progress=watch, **part)
+    select(name, 2, progress=watch, threads=1, **part)
     assert watch.seen == sorted(watch.seen)
     assert len({round(done, 2) for done in watch.seen if 0 < done < 1}) > 3
