@@ -8,7 +8,7 @@ The cells (# %%) run one by one in an editor that knows them, or all together as
 
 # %% A pool, a few labels, and what the model says of the rest
 import numpy as np
-from curated import neighbors, select
+from curated import duplicates, neighbors, outliers, select
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
@@ -88,3 +88,7 @@ near = neighbors(embeddings, 10)
 odd = (truth[near.indices] != truth[:, None]).mean(1)
 first = np.argsort(-odd, kind="stable")[:5].tolist()
 print(f"\n{(odd > 0.8).sum()} images lie among others of another digit; the first few: {first}")
+
+# %% Duplicates and junk: what not to pay for
+twins, strange = duplicates(embeddings), outliers(embeddings)
+print(f"{len(twins.extra())} images repeat another within {twins.radius:.2f}; {strange.junk.sum()} lie far from all others")

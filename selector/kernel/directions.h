@@ -1,5 +1,9 @@
 /*
- * directions.h - the leading principal directions of rows, found from a sample.
+ * directions.h - the leading principal directions of rows, found from a sample by orthogonal iteration.
+ *
+ * Golub and Van Loan, "Matrix Computations", 8.2.4, from random directions (Halko, Martinsson and Tropp, "Finding structure
+ * with randomness", SIAM Review 2011). Whoever bounds distances by them (projection.h, sketch.h) is right with any directions,
+ * and quicker with good ones: how good they are to be is the caller's choice.
  */
 #pragma once
 
@@ -7,19 +11,25 @@
 #include "selector/kernel/status.h"
 #include "selector/kernel/team.h"
 
-struct kernel_directions {
-    size_t count;  /* 0: no few directions hold most of the variance */
-    float *values; /* [count x width] orthonormal rows, by falling variance */
-    float *turned; /* [width x count] */
-    double error;  /* spectral norm of values values^T - 1, at most */
+/* What is looked for. */
+struct kernel_directions_wish {
+    size_t sample;   /* rows that are looked at, at most: evenly spaced ones */
+    size_t most;     /* directions, at most; 0: only the origin is wanted */
+    unsigned rounds; /* of the iteration, 1 or more */
+    double rest;     /* share of the variance that may be left: directions beyond that are not kept */
 };
 
-/*
- * Directions of rows slots[0..count) about `origin` [width], an output: the mean of the sample. As few as leave a
- * tenth of the variance, a multiple of 16; none where even 192 leave over a quarter.
- */
+struct kernel_directions {
+    size_t count;  /* a multiple of 16, or all that were found; 0: rows that are all equal, or too long to reckon with */
+    float *values; /* [count x width] orthonormal rows, roughly by falling variance */
+    double error;  /* spectral norm of values values^T - 1, at most */
+    double rest;   /* share of the variance outside them, in the sample */
+};
+
+/* Directions of rows slots[0..count) about `origin` [width], an output: the mean of the sample. */
 enum kernel_status kernel_directions_init(struct kernel_directions *directions, struct kernel_team *team,
-    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin);
+    const struct kernel_rows *rows, const uint32_t *slots, size_t count, const struct kernel_directions_wish *wish,
+    float *origin);
 
 /* Frees what init allocated, also after it failed. */
 void kernel_directions_deinit(struct kernel_directions *directions);

@@ -1,6 +1,7 @@
 #include "selector/kernel/distance.h"
 
 #include "selector/kernel/gemm.h"
+#include "selector/kernel/nearest.h"
 #include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
@@ -83,17 +84,6 @@ struct pass {
     size_t scratch_size;
 };
 
-/* Puts `value` into the k smallest values so far, in rising order. */
-static void keep_smallest(float *smallest, unsigned k, float value)
-{
-    unsigned at = k - 1;
-    if (!(value < smallest[at]))
-        return;
-    for (; at > 0 && value < smallest[at - 1]; at--)
-        smallest[at] = smallest[at - 1];
-    smallest[at] = value;
-}
-
 static float max_of(const float *values, size_t count, float value)
 {
     for (size_t j = 0; j < count; j++)
@@ -115,7 +105,7 @@ static void pass_join(const struct pass *pass, size_t i, float *row, const uint3
     if (pass->kind == PASS_NEIGHBOR) {
         for (size_t j = 0; j < m; j++) {
             if (pass->point_slots == NULL || set_slots[j] != pass->point_slots[i])
-                keep_smallest(smallest, pass->k, row[j]);
+                kernel_smallest_add(smallest, pass->k, row[j]);
         }
         return;
     }

@@ -1,7 +1,6 @@
 #include "selector/kernel/dpp.h"
 
 #include "selector/kernel/heap.h"
-#include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
@@ -40,27 +39,6 @@ struct kernel_dpp {
     size_t batch_count;
     float *scratch; /* [workers x width] */
 };
-
-KERNEL_INLINE void dot_body(const float *a, const float *b, size_t count, float *result)
-{
-    kernel_f8 sum[2] = {0};
-    size_t i = 0;
-    for (; i + 2 * (size_t)KERNEL_LANES <= count; i += 2 * (size_t)KERNEL_LANES) {
-        for (size_t s = 0; s < 2; s++) {
-            kernel_f8 x, y;
-            kernel_load8(a + i + s * KERNEL_LANES, &x);
-            kernel_load8(b + i + s * KERNEL_LANES, &y);
-            sum[s] = sum[s] + x * y;
-        }
-    }
-    float rest = 0;
-    for (; i < count; i++)
-        rest += a[i] * b[i];
-    kernel_f8 total = sum[0] + sum[1];
-    *result = kernel_sum8(&total) + rest;
-}
-
-KERNEL_VARIANTS(dot, (const float *a, const float *b, size_t count, float *result), (a, b, count, result))
 
 struct kernel_dpp *kernel_dpp_new(struct kernel_team *team, const struct kernel_dpp_input *input)
 {
@@ -141,8 +119,7 @@ static void extend(const struct kernel_dpp *dpp, const float *x, struct factor_r
     while (!complete(dpp, row)) {
         size_t j = row->seen++;
         const struct factor_row *member = &dpp->member_factor[j];
-        float inner;
-        dot(row->elements, member->elements, j, &inner);
+        float inner = kernel_dot(row->elements, member->elements, j);
         double distance2 = (double)kernel_distance2(x, dpp->members + j * dpp->width, dpp->width);
         double similarity = exp(-distance2 / (double)dpp->input.scale);
         row->elements[j] = (float)((similarity - (double)inner) / sqrt(member->share));

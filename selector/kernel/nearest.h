@@ -1,5 +1,5 @@
 /*
- * nearest.h - the k nearest of what is offered, in rising order of distance, then of slot.
+ * nearest.h - the k smallest values of what is offered, and the k nearest slots, in rising order of distance, then of slot.
  */
 #pragma once
 
@@ -7,6 +7,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Puts `value` among smallest[0..k), which rise; k >= 1. False: it is not below the last of them. */
+static inline bool kernel_smallest_add(float *smallest, size_t k, float value)
+{
+    size_t at = k - 1;
+    if (!(value < smallest[at]))
+        return false;
+    for (; at > 0 && value < smallest[at - 1]; at--)
+        smallest[at] = smallest[at - 1];
+    smallest[at] = value;
+    return true;
+}
 
 /* The arrays [k] are the caller's. */
 struct kernel_nearest {

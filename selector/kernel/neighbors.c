@@ -134,18 +134,6 @@ static void measure_pending(const struct search *search, const struct worker *wo
     query->pair_count = 0;
 }
 
-/* Whether `bound` is among the k least so far, which it then joins. */
-static bool leads(struct query *query, float bound)
-{
-    size_t at = query->nearest.k;
-    if (!(bound < query->leading[at - 1]))
-        return false;
-    for (at--; at > 0 && bound < query->leading[at - 1]; at--)
-        query->leading[at] = query->leading[at - 1];
-    query->leading[at] = bound;
-    return true;
-}
-
 /*
  * What leads by its bound is likely a neighbour, and measured at once to lower the cut; the rest waits for the lowest cut of
  * all.
@@ -154,7 +142,7 @@ static void take(const struct search *search, const struct worker *worker, struc
 {
     if (at == query->at || bound > query->cut)
         return;
-    if (leads(query, bound)) {
+    if (kernel_smallest_add(query->leading, query->nearest.k, bound)) {
         measure(search, worker, query, at);
         return;
     }

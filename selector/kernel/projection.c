@@ -1,7 +1,7 @@
 #include "selector/kernel/projection.h"
 
+#include "selector/kernel/directions.h"
 #include "selector/kernel/gemm.h"
-#include "selector/kernel/random.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
@@ -9,14 +9,13 @@
 #include <string.h>
 
 enum {
-    PAYS_FROM = 256,   /* elements of a row */
-    PART = 8,          /* a projected point has this part of a row's elements */
-    WIDTH_MAX = 64,    /* and no more than these: more coordinates cost more than they rule out */
-    OWN = 2,           /* of its elements are no directions: the length that Q does not see, and the centre's own length */
-    SAMPLE = 1024,     /* rows whose main directions Q spans */
-    TURNS = 3,         /* of the subspace iteration: directions need not be exact */
-    TILE = 256,        /* points projected by one matrix product */
-    STREAM_BASIS = 61, /* of random numbers; the seed is fixed: no result depends on Q */
+    PAYS_FROM = 256, /* elements of a row */
+    PART = 8,        /* a projected point has this part of a row's elements */
+    WIDTH_MAX = 64,  /* and no more than these: more coordinates cost more than they rule out */
+    OWN = 2,         /* of its elements are no directions: the length that Q does not see, and the centre's own length */
+    SAMPLE = 1024,   /* rows whose main directions Q spans */
+    ROUNDS = 3,      /* of the iteration: directions need not be exact */
+    TILE = 256,      /* points projected by one matrix product */
 };
 
 /* Squared lengths beyond this are near what float holds. */
@@ -27,15 +26,14 @@ struct kernel_projection {
     const struct kernel_rows *rows;
     const uint32_t *slots;
     size_t count;
-    size_t rank;    /* directions */
-    size_t width;   /* rank + OWN */
-    double error;   /* bound of the error of Qx, as a share of |x| */
-    double slack;   /* bound of the error of a squared distance, as a share of both squared lengths */
-    float *origin;  /* [rows->width] taken off every row */
-    float *basis;   /* [rank x rows->width] Q; rows of zeros where the sample has fewer directions */
-    float *points;  /* [count x width] */
-    float *norm2;   /* [count] squared lengths */
-    float *centers; /* [center_count x width] */
+    size_t width;                        /* directions.count + OWN */
+    double error;                        /* bound of the error of Qx, as a share of |x| */
+    double slack;                        /* bound of the error of a squared distance, as a share of both squared lengths */
+    float *origin;                       /* [rows->width] taken off every row */
+    struct kernel_directions directions; /* Q */
+    float *points;                       /* [count x width] */
+    float *norm2;                        /* [count] squared lengths */
+    float *centers;                      /* [center_count x width] */
     size_t center_count;
     size_t center_room;
     float *scratch; /* [workers][TILE x rows->width] */
@@ -46,111 +44,28 @@ bool kernel_projection_pays(size_t width)
     return width >= PAYS_FROM;
 }
 
-/* --- the directions ----------------------------------------------------------------------------------------------------- */
-
-/* Gram and Schmidt, twice for the sake of the digits; what depends on the rows before becomes zeros. */
-static void orthonormalize(double *vectors, size_t count, size_t width)
-{
-    for (size_t i = 0; i < count; i++) {
-        double *v = vectors + i * width;
-        double before = 0;
-        for (size_t c = 0; c < width; c++)
-            before += v[c] * v[c];
-        for (size_t j = 0; j < 2 * i; j++) {
-            const double *u = vectors + j % i * width;
-            double along = 0;
-            for (size_t c = 0; c < width; c++)
-                along += u[c] * v[c];
-            for (size_t c = 0; c < width; c++)
-                v[c] -= along * u[c];
-        }
-        double after = 0;
-        for (size_t c = 0; c < width; c++)
-            after += v[c] * v[c];
-        double factor = after > 1e-10 * before && after > 0 ? 1 / sqrt(after) : 0;
-        for (size_t c = 0; c < width; c++)
-            v[c] *= factor;
-    }
-}
-
-static void transpose(const float *from, size_t rows, size_t columns, float *to)
-{
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t j = 0; j < columns; j++)
-            to[j * rows + i] = from[i * columns + j];
-    }
-}
-
-static void basis_of(struct kernel_projection *projection, const double *vectors)
-{
-    for (size_t i = 0; i < projection->rank * projection->rows->width; i++)
-        projection->basis[i] = (float)vectors[i];
-}
-
-/* The main directions of a sample, [m x width] less its mean; poorer ones if the team is stopped. False without memory. */
-static bool find_basis(struct kernel_projection *projection, const float *sample, size_t m)
-{
-    size_t width = projection->rows->width;
-    size_t rank = projection->rank;
-    double *vectors = malloc(rank * width * sizeof *vectors);
-    float *turned = malloc(m * width * sizeof *turned); /* the sample's transpose */
-    float *along = malloc(m * rank * sizeof *along);
-    float *along_turned = malloc(m * rank * sizeof *along_turned);
-    bool found = vectors != NULL && turned != NULL && along != NULL && along_turned != NULL;
-    if (!found)
-        goto done;
-    transpose(sample, m, width, turned);
-    for (size_t i = 0; i < rank * width; i++)
-        vectors[i] = kernel_random_uniform(0, STREAM_BASIS, i) - 0.5;
-    orthonormalize(vectors, rank, width);
-    basis_of(projection, vectors);
-    for (int turn = 0; turn < TURNS && !kernel_team_stopped(projection->team); turn++) {
-        kernel_gemm_nt(m, rank, width, sample, width, projection->basis, width, along, rank);
-        transpose(along, m, rank, along_turned);
-        kernel_gemm_nt(rank, width, m, along_turned, m, turned, m, projection->basis, width);
-        for (size_t i = 0; i < rank * width; i++)
-            vectors[i] = (double)projection->basis[i];
-        orthonormalize(vectors, rank, width);
-        basis_of(projection, vectors);
-    }
-done:
-    free(vectors);
-    free(turned);
-    free(along);
-    free(along_turned);
-    return found;
-}
-
-static enum kernel_status learn(struct kernel_projection *projection)
-{
-    size_t m = projection->count < SAMPLE ? projection->count : SAMPLE;
-    uint32_t *slots = calloc(m, sizeof *slots);
-    float *sample = malloc(m * projection->rows->width * sizeof *sample);
-    float *norm2 = malloc(m * sizeof *norm2);
-    enum kernel_status status = KERNEL_NO_MEMORY;
-    if (slots == NULL || sample == NULL || norm2 == NULL)
-        goto done;
-    for (size_t i = 0; i < m; i++)
-        slots[i] = projection->slots[i * projection->count / m];
-    kernel_gather_centered(projection->rows, slots, m, projection->origin, sample, norm2);
-    status = find_basis(projection, sample, m) ? KERNEL_OK : KERNEL_NO_MEMORY;
-done:
-    free(slots);
-    free(sample);
-    free(norm2);
-    return status;
-}
-
 /* --- projected points ---------------------------------------------------------------------------------------------------- */
 
-/* An upper bound of the length that Q does not see, of a point with its first `rank` coordinates at `projected`. */
+/* An upper bound of the length that Q does not see, of a row with its coordinates at `projected`. */
 static float unseen_length(const struct kernel_projection *projection, const float *projected, float norm2)
 {
     double seen = 0;
-    for (size_t i = 0; i < projection->rank; i++)
+    for (size_t i = 0; i < projection->directions.count; i++)
         seen += (double)projected[i] * (double)projected[i];
     double unseen = (double)norm2 - seen;
     return (float)(sqrt((unseen > 0 ? unseen : 0) + 3 * projection->error * (double)norm2) * (1 + 0x1p-22));
+}
+
+/* Projects rows [m x rows->width] less the origin, all but the last coordinate. Output: their squared lengths too. */
+static void project(const struct kernel_projection *projection, const float *rows, size_t m, float *points, float *norm2)
+{
+    size_t width = projection->rows->width;
+    size_t rank = projection->directions.count;
+    kernel_gemm_nt(m, rank, width, rows, width, projection->directions.values, width, points, projection->width);
+    for (size_t i = 0; i < m; i++, points += projection->width) {
+        norm2[i] = kernel_norm2(rows + i * width, width);
+        points[rank] = unseen_length(projection, points, norm2[i]);
+    }
 }
 
 static void project_tile(void *context, size_t tile, unsigned worker)
@@ -162,14 +77,9 @@ static void project_tile(void *context, size_t tile, unsigned worker)
     float *rows = projection->scratch + worker * TILE * width;
     float *points = projection->points + from * projection->width;
     kernel_gather(projection->rows, projection->slots + from, m, projection->origin, rows);
-    kernel_gemm_nt(m, projection->rank, width, rows, width, projection->basis, width, points, projection->width);
-    for (size_t i = 0; i < m; i++) {
-        float *point = points + i * projection->width;
-        float norm2 = kernel_norm2(rows + i * width, width);
-        projection->norm2[from + i] = norm2;
-        point[projection->rank] = unseen_length(projection, point, norm2);
-        point[projection->rank + 1] = 1;
-    }
+    project(projection, rows, m, points, projection->norm2 + from);
+    for (size_t i = 0; i < m; i++)
+        points[(i + 1) * projection->width - 1] = 1;
 }
 
 static bool bounded(const struct kernel_projection *projection)
@@ -181,16 +91,34 @@ static bool bounded(const struct kernel_projection *projection)
     return true;
 }
 
-static bool allocate(struct kernel_projection *projection)
+static enum kernel_status learn(struct kernel_projection *projection)
 {
-    size_t width = projection->rows->width;
-    projection->origin = malloc(width * sizeof(float));
-    projection->basis = malloc(projection->rank * width * sizeof(float));
-    projection->points = malloc(projection->count * projection->width * sizeof(float));
-    projection->norm2 = malloc(projection->count * sizeof(float));
-    projection->scratch = malloc(kernel_team_size(projection->team) * TILE * width * sizeof(float));
-    return projection->origin != NULL && projection->basis != NULL && projection->points != NULL && projection->norm2 != NULL &&
-           projection->scratch != NULL;
+    const struct kernel_rows *rows = projection->rows;
+    size_t most = rows->width / PART < WIDTH_MAX ? rows->width / PART : WIDTH_MAX;
+    struct kernel_directions_wish wish = {.sample = SAMPLE, .most = most - OWN, .rounds = ROUNDS};
+    projection->origin = malloc(rows->width * sizeof *projection->origin);
+    if (projection->origin == NULL)
+        return KERNEL_NO_MEMORY;
+    enum kernel_status status = kernel_directions_init(
+        &projection->directions, projection->team, rows, projection->slots, projection->count, &wish, projection->origin);
+    projection->width = projection->directions.count + OWN;
+    /* Each coordinate errs by at most (elements of a row) x 2^-24 of the length. */
+    projection->error = sqrt((double)projection->width) * ((double)rows->width + 64) * 0x1p-24 + projection->directions.error;
+    projection->slack = 2 * projection->error + ((double)rows->width + 2 * (double)projection->width + 64) * 0x1p-24;
+    return status;
+}
+
+static enum kernel_status fill(struct kernel_projection *projection)
+{
+    size_t size = projection->count * projection->width;
+    projection->points = malloc(size * sizeof *projection->points);
+    projection->norm2 = malloc(projection->count * sizeof *projection->norm2);
+    projection->scratch =
+        malloc(kernel_team_size(projection->team) * TILE * projection->rows->width * sizeof *projection->scratch);
+    if (projection->points == NULL || projection->norm2 == NULL || projection->scratch == NULL)
+        return KERNEL_NO_MEMORY;
+    bool done = kernel_team_run(projection->team, (projection->count + TILE - 1) / TILE, project_tile, projection);
+    return done ? KERNEL_OK : KERNEL_STOPPED;
 }
 
 enum kernel_status kernel_projection_new(struct kernel_team *team, const struct kernel_rows *rows, const uint32_t *slots,
@@ -200,16 +128,12 @@ enum kernel_status kernel_projection_new(struct kernel_team *team, const struct 
     *result = NULL;
     if (projection == NULL)
         return KERNEL_NO_MEMORY;
-    size_t width = rows->width / PART < WIDTH_MAX ? rows->width / PART : WIDTH_MAX;
-    *projection = (struct kernel_projection){
-        .team = team, .rows = rows, .slots = slots, .count = count, .width = width, .rank = width - OWN};
-    /* Each coordinate errs by at most (elements of a row) x 2^-24 of the length; Q's own rounding is far less. */
-    projection->error = sqrt((double)width) * ((double)rows->width + 64) * 0x1p-24;
-    projection->slack = 2 * projection->error + ((double)rows->width + 2 * (double)width + 64) * 0x1p-24;
-    enum kernel_status status = allocate(projection) ? learn(projection) : KERNEL_NO_MEMORY;
-    if (status == KERNEL_OK && !kernel_team_run(team, (count + TILE - 1) / TILE, project_tile, projection))
-        status = KERNEL_STOPPED;
-    if (status == KERNEL_OK && bounded(projection))
+    *projection = (struct kernel_projection){.team = team, .rows = rows, .slots = slots, .count = count};
+    enum kernel_status status = learn(projection);
+    bool found = status == KERNEL_OK && projection->directions.count > 0;
+    if (found)
+        status = fill(projection);
+    if (found && status == KERNEL_OK && bounded(projection))
         *result = projection;
     else
         kernel_projection_free(&projection);
@@ -222,7 +146,7 @@ void kernel_projection_free(struct kernel_projection **pointer)
     if (projection == NULL)
         return;
     free(projection->origin);
-    free(projection->basis);
+    kernel_directions_deinit(&projection->directions);
     free(projection->points);
     free(projection->norm2);
     free(projection->centers);
@@ -258,11 +182,10 @@ bool kernel_projection_add(struct kernel_projection *projection, const float *ce
     float *projected = projection->centers + projection->center_count * projection->width;
     for (size_t c = 0; c < width; c++)
         row[c] = center[c] - projection->origin[c];
-    kernel_gemm_nt(1, projection->rank, width, row, width, projection->basis, width, projected, projection->width);
-    float norm2 = kernel_norm2(row, width);
-    projected[projection->rank] = unseen_length(projection, projected, norm2);
+    float norm2;
+    project(projection, row, 1, projected, &norm2);
     /* A centre too long to reckon with is never ruled out: its product with every point is infinite, or no number. */
-    projected[projection->rank + 1] = norm2 < norm2_max ? (float)(-(1 - projection->slack) * (double)norm2 / 2) : INFINITY;
+    projected[projection->width - 1] = norm2 < norm2_max ? (float)(-(1 - projection->slack) * (double)norm2 / 2) : INFINITY;
     projection->center_count++;
     return true;
 }

@@ -3,9 +3,12 @@
  *
  * With Q orthonormal, x.c <= Qx.Qc + |x - Q'Qx| |c - Q'Qc| (Cauchy and Schwarz in what Q does not see). The right side is one
  * inner product of vectors that are longer by one, and a last coordinate takes in the centre's own length, so that one narrow
- * matrix product decides which centres can be near a point. Q spans the main directions of a sample of the points, by
- * subspace iteration (Halko, Martinsson and Tropp, "Finding structure with randomness", SIAM Review 2011); a poor Q bounds
- * badly and never wrongly.
+ * matrix product decides which centres can be near a point. Q spans the main directions of a sample of the points
+ * (directions.h); a poor Q bounds badly and never wrongly.
+ *
+ * sketch.h bounds the distances between all points by the same coordinates, measures each rest and puts near points together.
+ * Here a rest comes from two squared lengths, half the work, with an error that grows with a point's length and is taken in
+ * for each point by itself; centres come one at a time.
  */
 #pragma once
 

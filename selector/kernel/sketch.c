@@ -12,7 +12,14 @@
 enum {
     TILE = KERNEL_SKETCH_TILE,
     WIDTH_STORED = 128, /* narrower rows are stored: their blocks are not worth reading for every tile */
+    WIDTH_MIN = 96,     /* of rows worth directions */
+    SAMPLE = 2048,      /* rows that directions are found from; fewer are not worth it */
+    DIRECTIONS_MAX = 192,
+    ROUNDS = 6,
 };
+
+static const double rest_wanted = 0.10; /* share of the variance outside the directions */
+static const double rest_most = 0.25;   /* more, and they bound too little */
 
 /* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
 static double rounding(size_t terms)
@@ -23,8 +30,9 @@ static double rounding(size_t terms)
 struct sketching {
     struct kernel_sketch *sketch;
     const struct kernel_directions *directions;
-    float *scratch; /* for each worker: rows, and rows again from their coordinates */
-    float *longest; /* [tiles] greatest length of a row less the origin */
+    const float *turned; /* [rows->width x directions->count] the directions as columns */
+    float *scratch;      /* for each worker: rows, and rows again from their coordinates */
+    float *longest;      /* [tiles] greatest length of a row less the origin */
 };
 
 static size_t tile_count(const struct kernel_sketch *sketch, size_t tile)
@@ -71,7 +79,7 @@ static void sketch_tile(void *context, size_t tile, unsigned worker)
         return;
     }
     kernel_gemm_nt(count, directions->count, d, rows, d, directions->values, d, out, width);
-    kernel_gemm_nt(count, d, directions->count, out, width, directions->turned, directions->count, again, d);
+    kernel_gemm_nt(count, d, directions->count, out, width, sketching->turned, directions->count, again, d);
     for (size_t i = 0; i < count; i++) {
         float *point = out + i * width;
         point[width - 2] = sqrtf(kernel_distance2(rows + i * d, again + i * d, d));
@@ -100,21 +108,23 @@ static enum kernel_status fill(
     struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_directions *directions)
 {
     size_t tiles = (sketch->count + TILE - 1) / TILE;
-    struct sketching sketching = {
-        .sketch = sketch,
-        .directions = directions,
-        .scratch = malloc(kernel_team_size(team) * 2 * TILE * sketch->rows->width * sizeof *sketching.scratch),
-        .longest = calloc(tiles + 1, sizeof *sketching.longest),
-    };
+    size_t d = sketch->rows->width;
+    float *scratch = malloc(kernel_team_size(team) * 2 * TILE * d * sizeof *scratch);
+    float *longest = calloc(tiles + 1, sizeof *longest);
+    float *turned = malloc((d * directions->count + 1) * sizeof *turned);
     enum kernel_status status = KERNEL_NO_MEMORY;
-    if (sketching.scratch != NULL && sketching.longest != NULL)
+    if (scratch != NULL && longest != NULL && turned != NULL) {
+        struct sketching sketching = {sketch, directions, turned, scratch, longest};
+        kernel_transpose(directions->values, directions->count, d, turned);
         status = kernel_team_run(team, tiles, sketch_tile, &sketching) ? KERNEL_OK : KERNEL_STOPPED;
-    double longest = 0;
+    }
+    double most = 0;
     for (size_t tile = 0; status == KERNEL_OK && tile < tiles; tile++)
-        longest = fmax(longest, (double)sketching.longest[tile]);
-    set_slack(sketch, directions, longest);
-    free(sketching.scratch);
-    free(sketching.longest);
+        most = fmax(most, (double)longest[tile]);
+    set_slack(sketch, directions, most);
+    free(scratch);
+    free(longest);
+    free(turned);
     return status;
 }
 
@@ -184,10 +194,23 @@ static enum kernel_status order(struct kernel_sketch *sketch, struct kernel_team
 /* --- all together -----------------------------------------------------------------------------------------------------------
  */
 
+/* The directions worth it; none where even the most leave much. */
+static enum kernel_status find_directions(
+    struct kernel_sketch *sketch, struct kernel_team *team, struct kernel_directions *directions)
+{
+    size_t most = sketch->rows->width / 2 < DIRECTIONS_MAX ? sketch->rows->width / 2 : DIRECTIONS_MAX;
+    bool worth = sketch->count >= SAMPLE && sketch->rows->width >= WIDTH_MIN;
+    struct kernel_directions_wish wish = {SAMPLE, worth ? most : 0, ROUNDS, rest_wanted};
+    enum kernel_status status =
+        kernel_directions_init(directions, team, sketch->rows, sketch->slots, sketch->count, &wish, sketch->origin);
+    if (directions->rest > rest_most)
+        directions->count = 0;
+    return status;
+}
+
 static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team *team, struct kernel_directions *directions)
 {
-    enum kernel_status status =
-        kernel_directions_init(directions, team, sketch->rows, sketch->slots, sketch->count, sketch->origin);
+    enum kernel_status status = find_directions(sketch, team, directions);
     if (status != KERNEL_OK)
         return status;
     sketch->width = (directions->count > 0 ? directions->count : sketch->rows->width) + 2;

@@ -6,9 +6,12 @@
  * their rows. Rounding included, a pair's true distance is at least its points' distance less `slack`, where the squared
  * distance that the product of the two sketches gives is off by `slack2` at most.
  *
- * The directions are those of a sample, found by orthogonal iteration (Golub and Van Loan, "Matrix Computations", 8.2.4). Rows
- * without such directions, or of few elements, are sketched by themselves; wide ones are then not stored but read where they
- * are.
+ * The directions are those of directions.h. Rows without such directions, or of few elements, are sketched by themselves; wide
+ * ones are then not stored but read where they are.
+ *
+ * projection.h bounds the distances to a few centres by the same coordinates and at half the cost, but only to some percent of
+ * a row's length: enough to rule out centres, too little to tell neighbours apart. So a rest is measured here, from the row
+ * again as its coordinates give it, and sketches are kept in an order of nearness.
  */
 #pragma once
 

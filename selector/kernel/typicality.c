@@ -1,5 +1,6 @@
 #include "selector/kernel/typicality.h"
 
+#include "selector/kernel/nearest.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
@@ -19,17 +20,6 @@ struct pass {
     float *scratch; /* for each worker: rows of a tile, their squared lengths, distances */
     size_t scratch_size;
 };
-
-/* Puts `value` into the k smallest so far, in rising order. */
-static void keep_smallest(float *smallest, unsigned k, float value)
-{
-    unsigned at = k - 1;
-    if (!(value < smallest[at]))
-        return;
-    for (; at > 0 && value < smallest[at - 1]; at--)
-        smallest[at] = smallest[at - 1];
-    smallest[at] = value;
-}
 
 static float mean_distance(const float *smallest, unsigned k)
 {
@@ -62,7 +52,7 @@ static void join(const struct pass *pass, uint32_t slot, size_t at, size_t m, co
 {
     for (size_t j = 0; j < m; j++) {
         if (distances[j] < smallest[pass->k - 1] && pass->slots[at + j] != slot)
-            keep_smallest(smallest, pass->k, distances[j]);
+            kernel_smallest_add(smallest, pass->k, distances[j]);
     }
 }
 

@@ -58,22 +58,64 @@ void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t
     }
 }
 
+enum { COLUMNS = 64 }; /* summed at a time */
+
 void kernel_gather_centered(
     const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin, float *to, float *norm2)
 {
     size_t width = rows->width;
     kernel_gather(rows, slots, count, NULL, to);
-    for (size_t j = 0; j < width; j++) {
-        double sum = 0;
-        for (size_t i = 0; i < count; i++)
-            sum += (double)to[i * width + j];
-        origin[j] = count > 0 ? (float)(sum / (double)count) : 0;
+    for (size_t from = 0; from < width; from += COLUMNS) {
+        size_t columns = width - from < COLUMNS ? width - from : COLUMNS;
+        double sums[COLUMNS] = {0};
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < columns; j++)
+                sums[j] += (double)to[i * width + from + j];
+        }
+        for (size_t j = 0; j < columns; j++)
+            origin[from + j] = count > 0 ? (float)(sums[j] / (double)count) : 0;
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < width; j++)
             to[i * width + j] -= origin[j];
         norm2[i] = kernel_norm2(to + i * width, width);
     }
+}
+
+void kernel_transpose(const float *from, size_t rows, size_t columns, float *to)
+{
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++)
+            to[j * rows + i] = from[i * columns + j];
+    }
+}
+
+KERNEL_INLINE void dot_body(const float *a, const float *b, size_t width, float *result)
+{
+    kernel_f8 sum[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * (size_t)KERNEL_LANES <= width; i += 2 * (size_t)KERNEL_LANES) {
+        for (size_t s = 0; s < 2; s++) {
+            kernel_f8 x, y;
+            kernel_load8(a + i + s * KERNEL_LANES, &x);
+            kernel_load8(b + i + s * KERNEL_LANES, &y);
+            sum[s] = sum[s] + x * y;
+        }
+    }
+    float rest = 0;
+    for (; i < width; i++)
+        rest += a[i] * b[i];
+    kernel_f8 total = sum[0] + sum[1];
+    *result = kernel_sum8(&total) + rest;
+}
+
+KERNEL_VARIANTS(dot, (const float *a, const float *b, size_t width, float *result), (a, b, width, result))
+
+float kernel_dot(const float *a, const float *b, size_t width)
+{
+    float sum;
+    dot(a, b, width, &sum);
+    return sum;
 }
 
 /* Sums (a - b)^2, or a^2 where b is NULL, in four running sums of eight lanes. */

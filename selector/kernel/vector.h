@@ -39,6 +39,12 @@ void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t
 void kernel_gather_centered(
     const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin, float *to, float *norm2);
 
+/* to[j * rows + i] = from[i * columns + j]. */
+void kernel_transpose(const float *from, size_t rows, size_t columns, float *to);
+
+/* Sum of products, in a fixed order of operations. */
+float kernel_dot(const float *a, const float *b, size_t width);
+
 /* Sum of squares. */
 float kernel_norm2(const float *a, size_t width);
 

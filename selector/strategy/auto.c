@@ -31,20 +31,22 @@ static int compare_slots(const void *a, const void *b)
 static enum select_status list_slots(
     const struct select_points *points, const struct select_job *job, uint32_t **slots, size_t *count)
 {
-    size_t n = job->candidate_count;
     size_t others = 0;
-    double *keys = malloc((n + 1) * sizeof *keys);
-    uint32_t *order = malloc((n + 1) * sizeof *order);
-    uint32_t *list = malloc((n + 1) * sizeof *list);
+    for (size_t i = 0; i < job->candidate_count; i++)
+        others += kernel_row(job->input->embeddings, job->candidates[i]) == NULL;
+    double *keys = malloc((others + 1) * sizeof *keys);
+    uint32_t *order = malloc((others + 1) * sizeof *order);
+    uint32_t *list = malloc((others + 1) * sizeof *list);
     enum select_status status = SELECT_NO_MEMORY;
     *slots = malloc((points->points.count + SAMPLE) * sizeof **slots);
     if (keys == NULL || order == NULL || list == NULL || *slots == NULL)
         goto done;
-    for (size_t i = 0; i < n; i++) {
+    size_t at = 0;
+    for (size_t i = 0; i < job->candidate_count && at < others; i++) {
         if (kernel_row(job->input->embeddings, job->candidates[i]) != NULL)
             continue;
-        keys[others] = select_per_dollar(job, job->candidates[i], select_job_worth(job, job->candidates[i]));
-        list[others++] = job->candidates[i];
+        keys[at] = select_per_dollar(job, job->candidates[i], select_job_worth(job, job->candidates[i]));
+        list[at++] = job->candidates[i];
     }
     if (!kernel_sort_falling(keys, others, order))
         goto done;

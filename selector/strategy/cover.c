@@ -75,13 +75,16 @@ static enum select_status near_init(struct cover_source *self, const struct sele
     return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
 }
 
-/* Notes which candidates are outliers; the points are among them, in the same order. */
-static void mark_isolated(struct cover_source *self, const struct select_points *points)
+/* Finds the points among the candidates, where they are in the same order: which of these are outliers, and own[i], the point
+ * that candidate i is. */
+static void match_points(struct cover_source *self, const struct select_points *points, uint32_t *own)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < self->count && at < points->points.count; i++) {
-        if (self->slots[i] != points->slots[at])
+    uint32_t at = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        own[i] = UINT32_MAX;
+        if (at >= points->points.count || self->slots[i] != points->slots[at])
             continue;
+        own[i] = at;
         self->out[i] = points->isolated[at++];
         self->job->result->stats.junk_out += self->out[i];
     }
@@ -159,9 +162,13 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
     struct cover_source self = {.job = job, .slots = slots, .count = count, .out = calloc(count + 1, 1)};
     float *alone = malloc((count + 1) * sizeof *alone);
     double *dollars = malloc((count + 1) * sizeof *dollars);
+    uint32_t *own = malloc((count + 1) * sizeof *own);
+    float *excess = malloc((points->points.count + 1) * sizeof *excess);
     enum select_status status = SELECT_NO_MEMORY;
-    if (self.out == NULL || alone == NULL || dollars == NULL)
+    if (self.out == NULL || alone == NULL || dollars == NULL || own == NULL || excess == NULL)
         goto done;
+    for (size_t i = 0; i < points->points.count; i++)
+        excess[i] = points->weight[i] * (1 - points->chance[i]);
     for (size_t i = 0; i < count; i++) {
         alone[i] = (float)select_job_worth(job, slots[i]);
         dollars[i] = select_job_dollars(job, slots[i]);
@@ -172,11 +179,13 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
         .weight = points->weight,
         .cover = points->cover,
         .scale = points->scale,
+        .own = own,
+        .excess = excess,
         .alone = alone,
         .divisor = dollars,
         .square = is_square(points, slots, count),
     };
-    mark_isolated(&self, points);
+    match_points(&self, points, own);
     status = run(&self, points, &input);
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;
@@ -184,5 +193,7 @@ done:
     free(self.out);
     free(alone);
     free(dollars);
+    free(own);
+    free(excess);
     return status;
 }

@@ -20,8 +20,6 @@ enum select_status select_run_facility_location(struct select_job *job)
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
     if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
         status = select_cover(job, &points, points.slots, points.points.count);
     select_points_deinit(&points);
     return status;

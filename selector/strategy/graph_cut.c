@@ -98,8 +98,6 @@ enum select_status select_run_graph_cut(struct select_job *job)
     if (status == SELECT_OK)
         status = measure(job, &points, density);
     if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
         status = cut(job, &points, density);
     select_points_deinit(&points);
     free(density);

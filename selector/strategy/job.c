@@ -67,17 +67,6 @@ bool select_job_add(struct select_job *job, uint32_t slot, const struct select_w
     return true;
 }
 
-void select_job_explain(struct select_job *job)
-{
-    for (size_t i = 0; i < job->result->count + job->result->spare_count; i++) {
-        struct select_pick *pick = &job->result->picks[i];
-        pick->predicted = job->predicted != NULL ? job->predicted[pick->slot] : -1;
-        pick->uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[pick->slot] : 0;
-        pick->class_weight = select_job_class_weight(job, pick->slot);
-        pick->slice_weight = select_job_slice_weight(job, pick->slot);
-    }
-}
-
 void select_job_undo(struct select_job *job, size_t count)
 {
     struct select_result *result = job->result;

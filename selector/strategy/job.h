@@ -85,8 +85,8 @@ struct select_worth {
 /* Appends a pick, or a spare once `spare` is true. False without memory. */
 bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare);
 
-/* Fills in the terms of picks that are known once all columns are read. */
-void select_job_explain(struct select_job *job);
+/* Fills in the terms of picks that are known once all are made; predicted classes too, where the strategy did without. */
+enum select_status select_job_explain(struct select_job *job);
 
 /* Takes back every pick after the first `count`, and all spares; not for a job with a filter. */
 void select_job_undo(struct select_job *job, size_t count);

@@ -72,8 +72,6 @@ enum select_status select_run_outlier(struct select_job *job)
     list_queries(job, slots, queries);
     status = measure(job, &nearest, queries, gains);
     if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
         status = select_rank(job, gains);
 done:
     free(slots);

@@ -15,6 +15,7 @@ struct select_points {
     float *norm2;    /* points.norm2 */
     float *origin;   /* [width] mean of the reference points, taken off every row */
     float *weight;   /* [points.count] how many samples' worth (select_job_worth) each stands for */
+    float *chance;   /* [points.count] with which it was drawn: it is that share of what it stands for; 1: for itself alone */
     float *cover;    /* [points.count] by what is labelled, in flight or picked already */
     uint32_t *known; /* [known_count] those samples, where they have an embedding */
     size_t known_count;

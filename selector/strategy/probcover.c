@@ -207,8 +207,6 @@ enum select_status select_run_probcover(struct select_job *job)
     enum select_status status = find_radius(job, known, known_count, &radius2);
     free(known);
     if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
         status = cover(job, radius2);
     job->result->stats.radius = sqrt((double)radius2);
     return status;

@@ -164,8 +164,6 @@ enum select_status select_run_search(struct select_job *job)
     status = check(job, anchors);
     if (status == SELECT_OK && anchors > 0)
         status = look_around(&search, anchors);
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status != SELECT_OK)
         goto done;
     weigh(&search, anchors > 0);

@@ -170,7 +170,7 @@ enum select_status select_run(const struct select_input *input, const struct sel
     if (status == SELECT_OK && job.candidate_count > 0 && wanted)
         status = strategies[policy->strategy].run(&job);
     if (status == SELECT_OK)
-        select_job_explain(&job);
+        status = select_job_explain(&job);
     job_deinit(&job);
     if (status != SELECT_OK)
         select_result_deinit(result);

@@ -118,9 +118,7 @@ enum select_status select_run_typiclust(struct select_job *job)
         return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     select_job_keep_embedded(job);
     struct typiclust self = {.job = job};
-    enum select_status status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
-        status = run(&self);
+    enum select_status status = run(&self);
     select_clusters_deinit(&self.clusters);
     free(self.candidate);
     free(self.cluster_of);
