@@ -75,6 +75,7 @@ static enum select_status cover_round(struct select_job *job, bool trust, size_t
         status = select_auto_isolate(&points, job);
     if (status == SELECT_OK && trust)
         status = select_auto_heed(&points, job);
+    select_job_pass(job, 0.1, 0.4);
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
     if (status == SELECT_OK)

@@ -148,6 +148,7 @@ static enum select_status run(
     if (self->coverage == NULL)
         return SELECT_NO_MEMORY;
     enum select_status status = near_init(self, points);
+    select_job_pass(self->job, 0.4, 0.8);
     if (status == SELECT_OK)
         status = select_status_of(kernel_coverage_begin(self->coverage));
     if (status == SELECT_OK)

@@ -17,6 +17,19 @@ bool select_job_fits(const struct select_job *job, uint32_t slot)
     return select_quota_fits(job, slot);
 }
 
+void select_job_pass(struct select_job *job, double from, double to)
+{
+    select_job_counted_pass(job, from, to, NULL, 0);
+}
+
+void select_job_counted_pass(struct select_job *job, double from, double to, const atomic_size_t *done, size_t steps)
+{
+    job->pass_from = from;
+    job->pass_to = to;
+    job->pass_done = done;
+    job->pass_steps = steps;
+}
+
 int64_t select_job_money_left(const struct select_job *job)
 {
     return job->policy->budget - job->result->cost;

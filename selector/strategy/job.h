@@ -7,6 +7,8 @@
 #include "selector/kernel/sort.h"
 #include "selector/strategy/select.h"
 
+#include <stdatomic.h>
+
 /* Streams of random numbers: one a purpose, so that no two purposes share a draw. */
 enum select_stream {
     STREAM_ORDER = 1,
@@ -53,7 +55,22 @@ struct select_job {
     struct select_result *result;
     size_t pick_room;
     size_t pick_limit; /* picks at most in this round of several; SIZE_MAX: there is one round */
+    /* How far the call is: see select_job_pass. */
+    double pass_from;
+    double pass_to;
+    const atomic_size_t *pass_done; /* of pass_steps; NULL: the team knows */
+    size_t pass_steps;
+    double told; /* to the progress function: that never falls */
 };
+
+/*
+ * What comes next takes the call from one share of its work before the first pick to another. How far it is in between, the
+ * tiles of the team's one run tell; where there are several runs, it is at `to` after the first. The picks are what is left.
+ */
+void select_job_pass(struct select_job *job, double from, double to);
+
+/* As select_job_pass, told by a count of steps that rises to `steps`. The count is borrowed until the next pass. */
+void select_job_counted_pass(struct select_job *job, double from, double to, const atomic_size_t *done, size_t steps);
 
 /* price x overlap of one sample; false: it overflows, the sample cannot be paid for. */
 static inline bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
