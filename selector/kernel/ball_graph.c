@@ -84,12 +84,13 @@ static bool make_lists(const struct build *build, struct kernel_ball_graph *grap
 }
 
 enum kernel_status kernel_ball_graph_init(struct kernel_ball_graph *graph, struct kernel_team *team,
-    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float radius2, uint64_t seed)
+    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float radius2, uint64_t seed, atomic_size_t *done)
 {
     size_t tiles = (count + TILE - 1) / TILE;
     struct kernel_sketch sketch = {0};
     struct build build = {.sketch = &sketch, .panels = calloc(tiles + 1, sizeof *build.panels)};
-    struct kernel_ball_pairs pairs = {.team = team, .sketch = &sketch, .radius2 = radius2, .add = append, .context = &build};
+    struct kernel_ball_pairs pairs = {
+        .team = team, .sketch = &sketch, .radius2 = radius2, .add = append, .context = &build, .done = done};
     *graph = (struct kernel_ball_graph){.count = count, .first = calloc(count + 2, sizeof *graph->first)};
     enum kernel_status status = KERNEL_NO_MEMORY;
     if (graph->first == NULL || build.panels == NULL)

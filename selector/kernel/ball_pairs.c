@@ -220,3 +220,9 @@ enum kernel_status kernel_ball_pairs_find(const struct kernel_ball_pairs *pairs)
     free(search.extents);
     return status == KERNEL_OK && atomic_load(&search.given_up) ? KERNEL_END : status;
 }
+
+size_t kernel_ball_pairs_steps(size_t count)
+{
+    size_t tiles = (count + TILE - 1) / TILE;
+    return tiles * (tiles + 1) / 2;
+}

@@ -28,3 +28,6 @@ struct kernel_ball_pairs {
 
 /* KERNEL_END: `add` gave up. */
 enum kernel_status kernel_ball_pairs_find(const struct kernel_ball_pairs *pairs);
+
+/* What *done comes to, for a sketch of so many rows. */
+size_t kernel_ball_pairs_steps(size_t count);

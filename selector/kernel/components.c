@@ -70,9 +70,3 @@ enum kernel_status kernel_components(struct kernel_team *team, const struct kern
     free(forest.parents);
     return status;
 }
-
-size_t kernel_components_steps(size_t count)
-{
-    size_t tiles = (count + KERNEL_SKETCH_TILE - 1) / KERNEL_SKETCH_TILE;
-    return tiles * (tiles + 1) / 2;
-}

@@ -13,9 +13,7 @@
 /*
  * first[i] = the lowest j such that row slots[j] is joined to row slots[i] by a chain of pairs at a squared distance below
  * radius2 (kernel_distance2). The rows are present. `seed` is the sketch's; the groups do not depend on it. *done: 0 at first,
- * then how many of kernel_components_steps are done, for a progress callback.
+ * then how many of kernel_ball_pairs_steps are done, for a progress callback.
  */
 enum kernel_status kernel_components(struct kernel_team *team, const struct kernel_rows *rows, const uint32_t *slots,
     size_t count, float radius2, uint64_t seed, uint32_t *first, atomic_size_t *done);
-
-size_t kernel_components_steps(size_t count);

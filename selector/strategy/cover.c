@@ -148,6 +148,7 @@ static enum select_status run(
     if (self->coverage == NULL)
         return SELECT_NO_MEMORY;
     enum select_status status = near_init(self, points);
+    select_job_pass(self->job, 0.4, 0.8);
     if (status == SELECT_OK)
         status = select_status_of(kernel_coverage_begin(self->coverage));
     if (status == SELECT_OK)
@@ -187,6 +188,7 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
     };
     match_points(&self, points, own);
     status = run(&self, points, &input);
+    job->result->stats.objective = 0;
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;
 done:

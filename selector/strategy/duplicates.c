@@ -1,6 +1,7 @@
 /*
  * duplicates.c - select_duplicates and select_outliers: what a policy's filters go by, for all rows and told to the caller.
  */
+#include "selector/kernel/ball_pairs.h"
 #include "selector/kernel/components.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/job.h"
@@ -19,7 +20,7 @@ struct call {
     struct kernel_team *team;
     uint32_t *present; /* [count] slots, rising */
     size_t count;
-    struct select_usual usual;
+    struct select_usual *usual;
     size_t steps; /* of work; 0: not known yet */
     atomic_size_t done;
     float *scratch; /* for each worker */
@@ -54,7 +55,7 @@ static enum select_status call_init(
 
 static void call_deinit(struct call *call)
 {
-    select_usual_deinit(&call->usual);
+    select_usual_deinit(call->usual);
     kernel_team_free(&call->team);
     free(call->present);
     free(call->scratch);
@@ -85,8 +86,8 @@ static enum select_status find_radius(struct call *call, struct select_duplicate
 {
     if (duplicates->radius > 0)
         return SELECT_OK;
-    enum select_status status = select_usual_init(&call->usual, call->team, call->rows, call->present, call->count);
-    duplicates->radius = sqrt(USUAL_DUPLICATE_SHARE * (double)call->usual.spacing);
+    enum select_status status = select_usual_init(call->usual, call->team, call->rows, call->present, call->count);
+    duplicates->radius = sqrt(USUAL_DUPLICATE_SHARE * (double)call->usual->spacing);
     return status;
 }
 
@@ -97,7 +98,7 @@ static enum select_status find_duplicates(struct call *call, struct select_dupli
     if (status == SELECT_OK && call->count > 0) {
         /* As far apart as the radius is near enough: what is below the next number is not above this one. */
         float radius2 = nextafterf((float)(duplicates->radius * duplicates->radius), INFINITY);
-        call->steps = kernel_components_steps(call->count);
+        call->steps = kernel_ball_pairs_steps(call->count);
         status = select_status_of(
             kernel_components(call->team, call->rows, call->present, call->count, radius2, 0, first, &call->done));
     }
@@ -112,7 +113,8 @@ enum select_status select_duplicates(
 {
     if (!(duplicates->radius >= 0 && duplicates->radius < 1e18))
         return select_fail(error, SELECT_BAD_INPUT, "radius", "0 or more", "%g", duplicates->radius);
-    struct call call = {.progress = duplicates->progress, .progress_context = duplicates->progress_context};
+    struct select_usual usual = {0};
+    struct call call = {.progress = duplicates->progress, .progress_context = duplicates->progress_context, .usual = &usual};
     enum select_status status = call_init(&call, rows, duplicates->threads, error);
     if (status == SELECT_OK)
         status = find_duplicates(&call, duplicates);
@@ -128,11 +130,11 @@ static void score_tile(void *context, size_t tile, unsigned worker)
     size_t from = tile * TILE;
     size_t count = call->count - from < TILE ? call->count - from : TILE;
     float distances2[TILE];
-    float *scratch = call->scratch + worker * select_usual_scratch(&call->usual, TILE);
-    select_usual_distances(&call->usual, call->present + from, count, scratch, distances2);
+    float *scratch = call->scratch + worker * select_usual_scratch(call->usual, TILE);
+    select_usual_distances(call->usual, call->present + from, count, scratch, distances2);
     for (size_t i = 0; i < count; i++) {
         /* Among equal rows nothing is usual but to be equal. */
-        float score = distances2[i] > 0 ? distances2[i] / call->usual.spacing : 0;
+        float score = distances2[i] > 0 ? distances2[i] / call->usual->spacing : 0;
         call->score[call->present[from + i]] = isfinite(distances2[i]) ? score : 0;
     }
     atomic_fetch_add(&call->done, 1);
@@ -140,10 +142,10 @@ static void score_tile(void *context, size_t tile, unsigned worker)
 
 static enum select_status score(struct call *call, struct select_outliers *outliers)
 {
-    enum select_status status = select_usual_init(&call->usual, call->team, call->rows, call->present, call->count);
+    enum select_status status = select_usual_init(call->usual, call->team, call->rows, call->present, call->count);
     if (status != SELECT_OK)
         return status;
-    size_t scratch = kernel_team_size(call->team) * select_usual_scratch(&call->usual, TILE);
+    size_t scratch = kernel_team_size(call->team) * select_usual_scratch(call->usual, TILE);
     call->scratch = malloc((scratch + 1) * sizeof *call->scratch);
     if (call->scratch == NULL)
         return SELECT_NO_MEMORY;
@@ -151,14 +153,15 @@ static enum select_status score(struct call *call, struct select_outliers *outli
     for (size_t i = 0; i < call->rows->count; i++)
         outliers->score[i] = 0;
     call->steps = (call->count + TILE - 1) / TILE;
-    outliers->radius = sqrt((double)call->usual.spacing);
-    outliers->bound = call->usual.spacing > 0 ? (double)call->usual.isolation / (double)call->usual.spacing : INFINITY;
+    outliers->radius = sqrt((double)call->usual->spacing);
+    outliers->bound = call->usual->spacing > 0 ? (double)call->usual->isolation / (double)call->usual->spacing : INFINITY;
     return kernel_team_run(call->team, call->steps, score_tile, call) ? SELECT_OK : SELECT_CANCELED;
 }
 
 enum select_status select_outliers(const struct kernel_rows *rows, struct select_outliers *outliers, struct select_error *error)
 {
-    struct call call = {.progress = outliers->progress, .progress_context = outliers->progress_context};
+    struct select_usual usual = {0};
+    struct call call = {.progress = outliers->progress, .progress_context = outliers->progress_context, .usual = &usual};
     enum select_status status = call_init(&call, rows, outliers->threads, error);
     if (status == SELECT_OK)
         status = score(&call, outliers);

@@ -9,6 +9,7 @@
  * length 1.
  */
 #include "selector/kernel/ball_cover.h"
+#include "selector/kernel/ball_pairs.h"
 #include "selector/kernel/purity.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/clusters.h"
@@ -119,8 +120,11 @@ static enum select_status build(struct select_job *job, struct balls *balls, flo
     for (;;) {
         job->candidate_count = select_thin(job->candidates, job->candidate_count, most, job->candidates);
         size_t count = select_list_pool(job, balls->slots, balls->candidate);
+        atomic_size_t done = 0;
+        select_job_counted_pass(job, 0.3, 0.9, &done, kernel_ball_pairs_steps(count));
         enum kernel_status status = kernel_ball_graph_init(
-            &balls->graph, job->team, job->input->embeddings, balls->slots, count, radius2, job->policy->seed);
+            &balls->graph, job->team, job->input->embeddings, balls->slots, count, radius2, job->policy->seed, &done);
+        select_job_pass(job, 0.9, 0.9);
         if (status != KERNEL_END || job->candidate_count < 2)
             return select_status_of(status);
         kernel_ball_graph_deinit(&balls->graph);

@@ -54,6 +54,7 @@ enum select_status select_run_scores(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (gains == NULL)
         return status;
+    select_job_pass(job, 0, 0.7);
     status = entropy_alone(job) ? score_entropy(job) : select_job_scores(job, 1, job->policy->strategy == SELECT_ENTROPY);
     for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
         gains[i] = score_of(job, job->candidates[i]);

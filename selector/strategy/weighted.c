@@ -249,12 +249,10 @@ enum select_status select_run_weighted_random(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (!design_init(&design, job))
         goto done;
-    status = SELECT_OK;
     plan(job, &design);
-    if (kernel_team_stopped(job->team)) {
-        status = SELECT_CANCELED;
+    status = SELECT_CANCELED;
+    if (kernel_team_stopped(job->team))
         goto done;
-    }
     for (size_t i = 0; i < design.count; i++)
         design.keys[i] = kernel_random_uniform(job->policy->seed, STREAM_ORDER, job->candidates[i]);
     status = SELECT_NO_MEMORY;

@@ -37,6 +37,9 @@ struct pool {
     struct kernel_team *team;
     size_t block_bytes;
     char *memory;
+    const void **blocks;
+    const uint8_t **presents;
+    float *numbers; /* [n x CLASSES] probabilities */
     float *centers; /* [CLUMPS x width] */
     float *noise;   /* [NOISE + width] */
     struct kernel_rows embeddings;
@@ -130,11 +133,11 @@ static bool make_embeddings(struct pool *pool)
     size_t row_bytes = pool->width * (pool->dtype == KERNEL_F16 ? 2 : 4);
     pool->block_bytes = BLOCK * row_bytes + HEADER;
     void *memory = mmap(NULL, count * pool->block_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    const void **blocks = malloc(count * sizeof *blocks);
-    const uint8_t **present = malloc(count * sizeof *present);
+    pool->blocks = malloc(count * sizeof *pool->blocks);
+    pool->presents = malloc(count * sizeof *pool->presents);
     pool->centers = malloc(CLUMPS * pool->width * sizeof *pool->centers);
     pool->noise = malloc((NOISE + pool->width) * sizeof *pool->noise);
-    if (memory == MAP_FAILED || blocks == NULL || present == NULL || pool->centers == NULL || pool->noise == NULL)
+    if (memory == MAP_FAILED || pool->blocks == NULL || pool->presents == NULL || pool->centers == NULL || pool->noise == NULL)
         return false;
     pool->memory = memory;
     for (size_t i = 0; i < CLUMPS * pool->width; i++)
@@ -144,27 +147,27 @@ static bool make_embeddings(struct pool *pool)
     memset(pool->present, 0xff, sizeof pool->present);
     pool->present[BLOCK / 8 - 1] = 0x7f; /* the last row of each block is absent */
     for (size_t b = 0; b < count; b++) {
-        blocks[b] = pool->memory + b * pool->block_bytes;
-        present[b] = pool->present;
+        pool->blocks[b] = pool->memory + b * pool->block_bytes;
+        pool->presents[b] = pool->present;
     }
-    pool->embeddings = (struct kernel_rows){pool->n, pool->width, row_bytes, pool->dtype, BLOCK, blocks, present};
+    pool->embeddings = (struct kernel_rows){pool->n, pool->width, row_bytes, pool->dtype, BLOCK, pool->blocks, pool->presents};
     return kernel_team_run(pool->team, count, fill_block, pool);
 }
 
 static bool make_columns(struct pool *pool)
 {
-    float *probabilities = malloc((blocks_of(pool->n) * BLOCK) * CLASSES * sizeof *probabilities);
+    pool->numbers = malloc((blocks_of(pool->n) * BLOCK) * CLASSES * sizeof *pool->numbers);
     pool->state = malloc(pool->n);
     pool->label = malloc(pool->n * sizeof *pool->label);
     pool->price = malloc(pool->n * sizeof *pool->price);
     pool->tags = malloc(pool->n * sizeof *pool->tags);
-    if (probabilities == NULL || pool->state == NULL || pool->label == NULL || pool->price == NULL || pool->tags == NULL)
+    if (pool->numbers == NULL || pool->state == NULL || pool->label == NULL || pool->price == NULL || pool->tags == NULL)
         return false;
-    fill_probabilities(pool, probabilities);
-    size_t bytes = (size_t)BLOCK * CLASSES * sizeof *probabilities;
+    fill_probabilities(pool, pool->numbers);
+    size_t bytes = (size_t)BLOCK * CLASSES * sizeof *pool->numbers;
     for (size_t d = 0; d < DRAWS; d++) {
-        pool->draws[d] = blocks_view(pool, CLASSES, (const char *)probabilities, bytes, d);
-        pool->draws[d].row_bytes = CLASSES * sizeof *probabilities;
+        pool->draws[d] = blocks_view(pool, CLASSES, (const char *)pool->numbers, bytes, d);
+        pool->draws[d].row_bytes = CLASSES * sizeof *pool->numbers;
         if (pool->draws[d].blocks == NULL)
             return false;
     }

@@ -52,7 +52,9 @@ def worth(probs: Floats, labels: npt.NDArray[np.int64], temperature: float) -> n
     return (1 - trust * (top[:, -1] - top[:, -2])) * np.clip(weight, 1 / 6, 6)[probs.argmax(1)]
 
 
-def value(embeddings: Floats, known: npt.NDArray[np.int64], picks: npt.NDArray[np.int64], weight: Floats, radius: float) -> float:
+def value(
+    embeddings: Floats, known: npt.NDArray[np.int64], picks: npt.NDArray[np.int64], weight: Floats, radius: float
+) -> float:
     """Return how much better the picks cover the pool than what is known does."""
     length2 = (embeddings.astype(np.float64) ** 2).sum(1).astype(np.float32)
     before = np.zeros(len(embeddings), np.float32)

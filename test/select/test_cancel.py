@@ -101,3 +101,13 @@ def test_a_call_stops_when_it_is_asked_to(name: str, columns: dict[str, Any]) ->
         silences[moment] = watch.silence
     print(name, {moment: f"{1000 * silence:.0f} ms" for moment, silence in silences.items()})
     assert max(silences.values()) < SILENCE_MAX_S
+
+
+@pytest.mark.parametrize("name", ["auto", "density", "outlier", "probcover", "typiclust", "coverage", "graph_cut"])
+def test_work_before_the_first_pick_is_progress(name: str, columns: dict[str, Any]) -> None:
+    part = {column: values[..., :30_000, :] if values.ndim > 1 else values for column, values in columns.items()}
+    part |= {column: part[column][:30_000] for column in ("utility", "prices")} | {"labeled": [0, 9], "labels": [0, 1]}
+    watch = Watch(lambda calls, seconds: False)
+    select(name, 2, progress=watch, threads=1, **part)
+    assert watch.seen == sorted(watch.seen)
+    assert len({round(done, 2) for done in watch.seen if 0 < done < 1}) > 3
