@@ -5,9 +5,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-void kernel_centers_init(struct kernel_centers *centers, const struct kernel_rows *rows, const struct kernel_residual *residual)
+void kernel_centers_init(
+    struct kernel_centers *centers, const struct kernel_rows *rows, const float *origin, const struct kernel_residual *residual)
 {
-    *centers = (struct kernel_centers){.rows = rows, .residual = residual, .width = rows->width};
+    *centers = (struct kernel_centers){.rows = rows, .origin = origin, .residual = residual, .width = rows->width};
     if (residual != NULL)
         centers->classes = residual->probabilities->width;
 }
@@ -49,28 +50,28 @@ struct kernel_point kernel_point_of(const struct kernel_centers *centers, const 
     return point;
 }
 
+/* An array with room for `count` floats; without memory the same one, and *lacking. */
+static float *enlarge(float *array, size_t count, bool *lacking)
+{
+    float *larger = realloc(array, (count + 1) * sizeof *larger);
+    *lacking = *lacking || larger == NULL;
+    return larger != NULL ? larger : array;
+}
+
 /* Room for one centre more. */
 static bool make_room(struct kernel_centers *centers)
 {
     if (centers->count < centers->room)
         return true;
     size_t room = centers->room == 0 ? 64 : 2 * centers->room;
-    float *values = realloc(centers->values, room * centers->width * sizeof *values);
-    if (values != NULL)
-        centers->values = values;
-    double *norm2 = realloc(centers->norm2, room * sizeof *norm2);
-    if (norm2 != NULL)
-        centers->norm2 = norm2;
-    double *residual_norm2 = realloc(centers->residual_norm2, room * sizeof *residual_norm2);
-    if (residual_norm2 != NULL)
-        centers->residual_norm2 = residual_norm2;
-    float *residuals = realloc(centers->residuals, (room * centers->classes + 1) * sizeof *residuals);
-    if (residuals != NULL)
-        centers->residuals = residuals;
-    if (values == NULL || norm2 == NULL || residual_norm2 == NULL || residuals == NULL)
-        return false;
-    centers->room = room;
-    return true;
+    bool lacking = false;
+    centers->values = enlarge(centers->values, room * centers->width, &lacking);
+    centers->norm2 = enlarge(centers->norm2, room, &lacking);
+    centers->residuals = enlarge(centers->residuals, room * centers->classes, &lacking);
+    centers->residual_norm2 = enlarge(centers->residual_norm2, room, &lacking);
+    if (!lacking)
+        centers->room = room;
+    return !lacking;
 }
 
 bool kernel_centers_add(struct kernel_centers *centers, uint32_t slot)
@@ -79,12 +80,12 @@ bool kernel_centers_add(struct kernel_centers *centers, uint32_t slot)
         return false;
     float *row = centers->values + centers->count * centers->width;
     float *residual = centers->residuals + centers->count * centers->classes;
-    kernel_gather(centers->rows, &slot, 1, NULL, row);
+    kernel_gather(centers->rows, &slot, 1, centers->origin, row);
     if (centers->residual != NULL)
         kernel_residuals_gather(centers->residual, &slot, 1, residual);
     struct kernel_point point = kernel_point_of(centers, row, residual);
-    centers->norm2[centers->count] = point.norm2;
-    centers->residual_norm2[centers->count++] = point.residual_norm2;
+    centers->norm2[centers->count] = (float)point.norm2;
+    centers->residual_norm2[centers->count++] = (float)point.residual_norm2;
     return true;
 }
 
@@ -99,9 +100,9 @@ double kernel_centers_distance2(const struct kernel_centers *centers, const stru
         return b;
     double a = (double)kernel_distance2(point->residual, centers->residuals + center * centers->classes, centers->classes);
     double x = point->norm2;
-    double x2 = centers->norm2[center];
+    double x2 = (double)centers->norm2[center];
     double r = point->residual_norm2;
-    double r2 = centers->residual_norm2[center];
+    double r2 = (double)centers->residual_norm2[center];
     double distance2 = (a * (x + x2) + b * (r + r2) - a * b + (r - r2) * (x - x2)) / 2;
     if (isnan(distance2))
         return INFINITY;

@@ -22,20 +22,21 @@ struct kernel_residual {
 
 struct kernel_centers {
     const struct kernel_rows *rows;
+    const float *origin;                    /* [width] taken off every row; NULL: nothing */
     const struct kernel_residual *residual; /* NULL: the points are the rows themselves */
     size_t width;
-    size_t classes;         /* 0 without a residual */
-    float *values;          /* [count x width] */
-    float *residuals;       /* [count x classes] */
-    double *norm2;          /* [count] squared lengths of the rows */
-    double *residual_norm2; /* [count] and of their residuals; 1 where there are none */
+    size_t classes;        /* 0 without a residual */
+    float *values;         /* [count x width] */
+    float *residuals;      /* [count x classes] */
+    float *norm2;          /* [count] squared lengths of the rows */
+    float *residual_norm2; /* [count] and of their residuals; 1 where there are none */
     size_t count;
     size_t room;
 };
 
-/* Borrows both arguments; free with kernel_centers_deinit. */
-void kernel_centers_init(
-    struct kernel_centers *centers, const struct kernel_rows *rows, const struct kernel_residual *residual);
+/* Borrows the arguments; free with kernel_centers_deinit. */
+void kernel_centers_init(struct kernel_centers *centers, const struct kernel_rows *rows, const float *origin,
+    const struct kernel_residual *residual);
 void kernel_centers_deinit(struct kernel_centers *centers);
 
 /* Makes the present row `slot` a centre. False without memory. */

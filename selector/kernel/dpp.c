@@ -1,5 +1,6 @@
 #include "selector/kernel/dpp.h"
 
+#include "selector/kernel/centers.h"
 #include "selector/kernel/heap.h"
 #include "selector/kernel/vector.h"
 
@@ -31,9 +32,8 @@ struct kernel_dpp {
     double *key;               /* [count] q^2 share, an upper bound while old */
     uint8_t *taken;            /* [count] */
     struct kernel_heap heap;
-    float *members; /* [member_count x width] the set's rows */
-    struct factor_row *member_factor;
-    size_t member_count;
+    struct kernel_centers members;    /* the set's rows */
+    struct factor_row *member_factor; /* [members.count] */
     size_t member_room;
     uint32_t *batch; /* [count] */
     size_t batch_count;
@@ -49,6 +49,7 @@ struct kernel_dpp *kernel_dpp_new(struct kernel_team *team, const struct kernel_
     dpp->team = team;
     dpp->input = *input;
     dpp->width = input->rows->width;
+    kernel_centers_init(&dpp->members, input->rows, NULL, NULL);
     dpp->factor = calloc(count + 1, sizeof *dpp->factor);
     dpp->key = malloc((count + 1) * sizeof *dpp->key);
     dpp->taken = calloc(count + 1, sizeof *dpp->taken);
@@ -75,7 +76,7 @@ void kernel_dpp_free(struct kernel_dpp **pointer)
         return;
     for (size_t i = 0; dpp->factor != NULL && i < dpp->input.count; i++)
         free(dpp->factor[i].elements);
-    for (size_t j = 0; j < dpp->member_count; j++)
+    for (size_t j = 0; j < dpp->members.count; j++)
         free(dpp->member_factor[j].elements);
     free(dpp->factor);
     free(dpp->key);
@@ -83,7 +84,7 @@ void kernel_dpp_free(struct kernel_dpp **pointer)
     free(dpp->heap.items);
     free(dpp->batch);
     free(dpp->scratch);
-    free(dpp->members);
+    kernel_centers_deinit(&dpp->members);
     free(dpp->member_factor);
     free(dpp);
     *pointer = NULL;
@@ -94,10 +95,10 @@ void kernel_dpp_free(struct kernel_dpp **pointer)
 /* Room for an element for every member. */
 static bool reserve(const struct kernel_dpp *dpp, struct factor_row *row)
 {
-    if (row->room >= dpp->member_count)
+    if (row->room >= dpp->members.count)
         return true;
     size_t room = row->room > 0 ? row->room : ROOM_MIN;
-    while (room < dpp->member_count)
+    while (room < dpp->members.count)
         room *= 2;
     float *elements = realloc(row->elements, room * sizeof *elements);
     if (elements == NULL)
@@ -110,7 +111,7 @@ static bool reserve(const struct kernel_dpp *dpp, struct factor_row *row)
 /* Whether the row has all elements that it is to have. */
 static bool complete(const struct kernel_dpp *dpp, const struct factor_row *row)
 {
-    return row->seen == dpp->member_count || !(row->share > 0);
+    return row->seen == dpp->members.count || !(row->share > 0);
 }
 
 /* Forward substitution: the elements for the members that the row has not seen. x: its embedding. */
@@ -120,7 +121,7 @@ static void extend(const struct kernel_dpp *dpp, const float *x, struct factor_r
         size_t j = row->seen++;
         const struct factor_row *member = &dpp->member_factor[j];
         float inner = kernel_dot(row->elements, member->elements, j);
-        double distance2 = (double)kernel_distance2(x, dpp->members + j * dpp->width, dpp->width);
+        double distance2 = (double)kernel_distance2(x, dpp->members.values + j * dpp->width, dpp->width);
         double similarity = exp(-distance2 / (double)dpp->input.scale);
         row->elements[j] = (float)((similarity - (double)inner) / sqrt(member->share));
         row->share -= (double)row->elements[j] * (double)row->elements[j];
@@ -149,20 +150,17 @@ static enum kernel_status join(struct kernel_dpp *dpp, uint32_t slot, struct fac
 {
     if (!(row->share > 0))
         return KERNEL_OK;
-    if (dpp->member_count == dpp->member_room) {
+    if (dpp->members.count == dpp->member_room) {
         size_t room = dpp->member_room > 0 ? 2 * dpp->member_room : ROOM_MIN;
-        float *members = realloc(dpp->members, room * dpp->width * sizeof *members);
-        if (members == NULL)
-            return KERNEL_NO_MEMORY;
-        dpp->members = members;
         struct factor_row *factor = realloc(dpp->member_factor, room * sizeof *factor);
         if (factor == NULL)
             return KERNEL_NO_MEMORY;
         dpp->member_factor = factor;
         dpp->member_room = room;
     }
-    kernel_gather(dpp->input.rows, &slot, 1, NULL, dpp->members + dpp->member_count * dpp->width);
-    dpp->member_factor[dpp->member_count++] = *row;
+    if (!kernel_centers_add(&dpp->members, slot))
+        return KERNEL_NO_MEMORY;
+    dpp->member_factor[dpp->members.count - 1] = *row;
     row->elements = NULL;
     return KERNEL_OK;
 }

@@ -38,7 +38,7 @@ bool kernel_frontier_init(struct kernel_frontier *frontier, struct kernel_team *
     const struct kernel_residual *residual, const uint32_t *slots, size_t count)
 {
     *frontier = (struct kernel_frontier){.team = team, .slots = slots, .count = count};
-    kernel_centers_init(&frontier->centers, rows, residual);
+    kernel_centers_init(&frontier->centers, rows, NULL, residual);
     size_t floats = frontier->centers.width + frontier->centers.classes;
     /* Any order of summing `width` products errs by at most width x 2^-24 of the lengths' product; the rest of this covers the
      * other steps. */
@@ -115,8 +115,8 @@ static double nearest(const struct kernel_frontier *frontier, const struct kerne
     double low[CENTERS_MAX];
     size_t best = 0;
     for (size_t j = 0; j < count; j++) {
-        double x2 = frontier->centers.norm2[first + j];
-        double r2 = frontier->centers.residual_norm2[first + j];
+        double x2 = (double)frontier->centers.norm2[first + j];
+        double r2 = (double)frontier->centers.residual_norm2[first + j];
         double product = (double)products[j] * (view->residual != NULL ? (double)residual_products[j] : 1);
         low[j] = view->norm2 * view->residual_norm2 + x2 * r2 -
                  frontier->slack * (view->norm2 + x2) * (view->residual_norm2 + r2) - 2 * product;

@@ -1,5 +1,6 @@
 #include "selector/kernel/graph_cut.h"
 
+#include "selector/kernel/centers.h"
 #include "selector/kernel/heap.h"
 #include "selector/kernel/vector.h"
 
@@ -20,10 +21,7 @@ struct kernel_graph_cut {
     double *key;    /* [candidates] gain over divisor, an upper bound while seen[i] < taken_count */
     uint8_t *out;   /* [candidates] taken */
     struct kernel_heap heap;
-    float *taken; /* [taken_count x width] in the coordinates of candidates.origin */
-    float *norm2; /* [taken_count] */
-    size_t taken_count;
-    size_t taken_room;
+    struct kernel_centers taken;
     uint32_t *batch; /* [BATCH_MAX] */
     size_t batch_count;
     float *scratch; /* for each worker: rows of a tile, their squared lengths, similarities */
@@ -38,6 +36,7 @@ struct kernel_graph_cut *kernel_graph_cut_new(struct kernel_team *team, const st
     size_t count = input->candidates.count + 1;
     cut->team = team;
     cut->input = *input;
+    kernel_centers_init(&cut->taken, input->candidates.rows, input->candidates.origin, NULL);
     cut->near = calloc(count, sizeof *cut->near);
     cut->seen = calloc(count, sizeof *cut->seen);
     cut->key = calloc(count, sizeof *cut->key);
@@ -63,8 +62,7 @@ void kernel_graph_cut_free(struct kernel_graph_cut **pointer)
     free(cut->key);
     free(cut->out);
     free(cut->heap.items);
-    free(cut->taken);
-    free(cut->norm2);
+    kernel_centers_deinit(&cut->taken);
     free(cut->batch);
     free(cut->scratch);
     free(cut);
@@ -73,24 +71,7 @@ void kernel_graph_cut_free(struct kernel_graph_cut **pointer)
 
 enum kernel_status kernel_graph_cut_add(struct kernel_graph_cut *cut, uint32_t slot)
 {
-    const struct kernel_subset *candidates = &cut->input.candidates;
-    size_t width = candidates->rows->width;
-    if (cut->taken_count == cut->taken_room) {
-        size_t room = cut->taken_room == 0 ? 64 : 2 * cut->taken_room;
-        float *norm2 = realloc(cut->norm2, room * sizeof *norm2);
-        if (norm2 == NULL)
-            return KERNEL_NO_MEMORY;
-        cut->norm2 = norm2;
-        float *taken = realloc(cut->taken, room * width * sizeof *taken);
-        if (taken == NULL)
-            return KERNEL_NO_MEMORY;
-        cut->taken = taken;
-        cut->taken_room = room;
-    }
-    float *row = cut->taken + cut->taken_count * width;
-    kernel_gather(candidates->rows, &slot, 1, candidates->origin, row);
-    cut->norm2[cut->taken_count++] = kernel_norm2(row, width);
-    return KERNEL_OK;
+    return kernel_centers_add(&cut->taken, slot) ? KERNEL_OK : KERNEL_NO_MEMORY;
 }
 
 static double gain_of(const struct kernel_graph_cut *cut, uint32_t index)
@@ -116,15 +97,15 @@ static void refresh_tile(void *context, size_t tile, unsigned worker)
     float *rows = cut->scratch + worker * cut->scratch_size;
     float *norm2 = rows + TILE * width;
     float *values = norm2 + TILE;
-    size_t at = cut->taken_count;
+    size_t at = cut->taken.count;
     for (size_t i = 0; i < count; i++) {
         kernel_gather(candidates->rows, &candidates->slots[batch[i]], 1, candidates->origin, rows + i * width);
         norm2[i] = kernel_norm2(rows + i * width, width);
         at = cut->seen[batch[i]] < at ? cut->seen[batch[i]] : at;
     }
-    for (; at < cut->taken_count && !kernel_team_poll(cut->team, worker); at += TAKEN_MAX) {
-        size_t taken = cut->taken_count - at < TAKEN_MAX ? cut->taken_count - at : TAKEN_MAX;
-        struct kernel_points part = {cut->taken + at * width, cut->norm2 + at, taken, width};
+    for (; at < cut->taken.count && !kernel_team_poll(cut->team, worker); at += TAKEN_MAX) {
+        size_t taken = cut->taken.count - at < TAKEN_MAX ? cut->taken.count - at : TAKEN_MAX;
+        struct kernel_points part = {cut->taken.values + at * width, cut->taken.norm2 + at, taken, width};
         kernel_distances(rows, norm2, count, &part, values);
         kernel_similarities(values, count * taken, cut->input.scale);
         for (size_t i = 0; i < count; i++) {
@@ -134,7 +115,7 @@ static void refresh_tile(void *context, size_t tile, unsigned worker)
         }
     }
     for (size_t i = 0; i < count; i++) {
-        cut->seen[batch[i]] = (uint32_t)cut->taken_count;
+        cut->seen[batch[i]] = (uint32_t)cut->taken.count;
         set_key(cut, batch[i]);
     }
 }
@@ -144,7 +125,7 @@ static bool refresh(struct kernel_graph_cut *cut, size_t size, kernel_accept_fn 
 {
     struct kernel_heap *heap = &cut->heap;
     cut->batch_count = 0;
-    while (heap->count > 0 && cut->batch_count < size && cut->seen[heap->items[0]] < cut->taken_count) {
+    while (heap->count > 0 && cut->batch_count < size && cut->seen[heap->items[0]] < cut->taken.count) {
         uint32_t index = kernel_heap_pop(heap);
         if (accept == NULL || accept(context, index))
             cut->batch[cut->batch_count++] = index;
@@ -174,7 +155,7 @@ enum kernel_status kernel_graph_cut_next(
     size_t batch = BATCH_MIN;
     while (heap->count > 0) {
         uint32_t top = heap->items[0];
-        if (cut->seen[top] < cut->taken_count) {
+        if (cut->seen[top] < cut->taken.count) {
             if (!refresh(cut, batch, accept, context))
                 return KERNEL_STOPPED;
             batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;

@@ -21,7 +21,7 @@ static bool find_best(const struct select_job *job, const uint32_t *slots, const
 bool select_guard(struct select_job *job, size_t kept, const uint32_t *slots, const float *alone, size_t count, uint32_t *slot)
 {
     const struct select_result *result = job->result;
-    if (job->policy->share_count > 0 || job->filter != NULL || kept == result->count)
+    if (job->policy->share_count > 0 || job->filter != NULL || kept == result->count || result->count >= job->pick_limit)
         return false;
     double gain = 0;
     int64_t money = select_job_money_left(job);

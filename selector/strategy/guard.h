@@ -4,7 +4,7 @@
  *
  * The better of the two is within (1 - 1/e) / 2 of the best set, for objectives that are monotone and submodular (Leskovec and
  * others, "Cost-effective outbreak detection in networks", KDD 2007). It is left out where minimum shares have a say in what is
- * bought, and where a filter has, which remembers picks.
+ * bought, and where a filter has, which remembers picks; and in a round that others follow.
  */
 #pragma once
 

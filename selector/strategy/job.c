@@ -35,6 +35,11 @@ int64_t select_job_money_left(const struct select_job *job)
     return job->policy->budget - job->result->cost;
 }
 
+bool select_job_full(const struct select_job *job)
+{
+    return job->result->count >= job->policy->count || select_job_money_left(job) < job->least_cost;
+}
+
 static bool make_room(struct select_job *job)
 {
     size_t used = job->result->count + job->result->spare_count;
@@ -126,6 +131,16 @@ double select_per_dollar(const struct select_job *job, uint32_t slot, double gai
 {
     double dollars = select_job_dollars(job, slot);
     return gain > 0 ? gain / dollars : gain * dollars;
+}
+
+void select_job_keep_open(struct select_job *job)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        if (!job->picked[job->candidates[i]])
+            job->candidates[kept++] = job->candidates[i];
+    }
+    job->candidate_count = kept;
 }
 
 void select_job_keep_embedded(struct select_job *job)

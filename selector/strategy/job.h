@@ -54,6 +54,7 @@ struct select_job {
     struct select_filter *filter; /* NULL: nothing is kept out */
     struct select_result *result;
     size_t pick_room;
+    size_t pick_limit; /* picks at most in this round of several; SIZE_MAX: there is one round */
     /* How far the call is: see select_job_pass. */
     double pass_from;
     double pass_to;
@@ -89,6 +90,9 @@ static inline bool select_job_known(const struct select_job *job, uint32_t slot)
 
 /* Money left for picks. */
 int64_t select_job_money_left(const struct select_job *job);
+
+/* Whether the batch has all that the count and the money allow. */
+bool select_job_full(const struct select_job *job);
 
 /* What one pick is worth, and how it came to be picked. */
 struct select_worth {
@@ -127,6 +131,9 @@ static inline double select_job_dollars(const struct select_job *job, uint32_t s
 
 /* Gain per dollar. What is worth less than nothing is not made better by being dear: that is multiplied. */
 double select_per_dollar(const struct select_job *job, uint32_t slot, double gain);
+
+/* Forgets the candidates that are picked already. */
+void select_job_keep_open(struct select_job *job);
 
 /* Forgets the candidates that have no embedding. */
 void select_job_keep_embedded(struct select_job *job);

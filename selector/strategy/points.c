@@ -214,7 +214,7 @@ static enum select_status sample_points(struct select_points *points, const stru
     status = SELECT_CANCELED;
     if (!add_parts(&chances) || !scale_chances(&chances, want))
         goto done;
-    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, 0);
+    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, job->result->count);
     double at = 0;
     for (size_t i = 0; i < count && points->points.count < want; i++) {
         at += chances.chance[i];

@@ -99,12 +99,7 @@ static enum select_status include(struct select_job *job)
         if (!select_job_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_INCLUDE}, false))
             return SELECT_NO_MEMORY;
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < job->candidate_count; i++) {
-        if (!job->picked[job->candidates[i]])
-            job->candidates[kept++] = job->candidates[i];
-    }
-    job->candidate_count = kept;
+    select_job_keep_open(job);
     return SELECT_OK;
 }
 
@@ -172,7 +167,8 @@ enum select_status select_run(const struct select_input *input, const struct sel
         status = select_check_needs(input, strategies[policy->strategy].needs, error);
     if (status != SELECT_OK)
         return status;
-    struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};
+    struct select_job job = {
+        .input = input, .policy = policy, .error = error, .result = result, .stop = stop, .pick_limit = SIZE_MAX};
     status = job_init(&job);
     if (status == SELECT_OK)
         status = prepare(&job);

@@ -19,36 +19,39 @@
 /* libcurated-select.so shows these functions and nothing else. */
 #pragma GCC visibility push(default)
 
-/* The numbers are kept with batches that were selected: new strategies go at the end. */
+/*
+ * docs/selection.md tells when to use which; each strategy's own source has its paper in full and what it leaves out of it. The
+ * numbers are kept with batches that were selected: new strategies go at the end.
+ */
 enum select_strategy {
-    SELECT_AUTO,             /* uncertainty coverage per dollar, with a control arm and what data allow */
-    SELECT_RANDOM,           /* uniform chance, with recorded inclusion probabilities */
-    SELECT_LEAST_CONFIDENCE, /* 1 - p(1) */
-    SELECT_MARGIN,           /* 1 - (p(1) - p(2)) */
-    SELECT_ENTROPY,
+    SELECT_AUTO,              /* uncertainty coverage per dollar (Bae and others 2025), a control arm, and what data allow */
+    SELECT_RANDOM,            /* uniform chance, with recorded inclusion probabilities */
+    SELECT_LEAST_CONFIDENCE,  /* 1 - p(1) (Lewis and Gale 1994) */
+    SELECT_MARGIN,            /* 1 - (p(1) - p(2)) (Scheffer and others 2001) */
+    SELECT_ENTROPY,           /* (Shannon 1948) */
     SELECT_UTILITY,           /* the caller's own number */
-    SELECT_KCENTER,           /* greedy farthest point (Core-Set), exact */
-    SELECT_WEIGHTED_RANDOM,   /* chance in proportion to the utility, with exact inclusion probabilities */
-    SELECT_BALD,              /* mutual information of label and model, from draws */
-    SELECT_VARIATION_RATIO,   /* share of draws that disagree with the commonest class */
-    SELECT_VOTE_ENTROPY,      /* entropy of the committee's votes */
-    SELECT_COMMITTEE_KL,      /* mean divergence of a member from the committee's mean */
-    SELECT_GRADIENT_LENGTH,   /* expected gradient length of the last layer */
-    SELECT_DENSITY,           /* information density: uncertainty times similarity to the pool */
-    SELECT_OUTLIER,           /* distance to the k-th nearest neighbour */
-    SELECT_POWER_BALD,        /* batches of BALD by stochastic ranking */
-    SELECT_KCENTER_ROBUST,    /* k-center with the outlying share of the pool left out */
-    SELECT_KMEANS_PLUS_PLUS,  /* D^2 sampling */
-    SELECT_BADGE,             /* D^2 sampling of gradient embeddings, which are never formed */
-    SELECT_DPP,               /* greedy MAP of a determinantal point process */
-    SELECT_FACILITY_LOCATION, /* every sample near a pick */
-    SELECT_GRAPH_CUT,         /* near to the pool, far from each other */
+    SELECT_KCENTER,           /* greedy farthest point, exact (Gonzalez 1985; Core-Set, Sener and Savarese 2018) */
+    SELECT_WEIGHTED_RANDOM,   /* chance in proportion to the utility, exact probabilities (Deville and Tille 1998) */
+    SELECT_BALD,              /* mutual information of label and model, from draws (Houlsby and others 2011) */
+    SELECT_VARIATION_RATIO,   /* share of draws that disagree with the commonest class (Freeman 1965) */
+    SELECT_VOTE_ENTROPY,      /* entropy of the committee's votes (Dagan and Engelson 1995) */
+    SELECT_COMMITTEE_KL,      /* mean divergence of a member from the committee's mean (McCallum and Nigam 1998) */
+    SELECT_GRADIENT_LENGTH,   /* expected gradient length of the last layer (Settles and others 2007) */
+    SELECT_DENSITY,           /* information density: uncertainty times similarity to the pool (Settles and Craven 2008) */
+    SELECT_OUTLIER,           /* distance to the k-th nearest neighbour (Ramaswamy and others 2000) */
+    SELECT_POWER_BALD,        /* batches of BALD by stochastic ranking (Kirsch and others 2023) */
+    SELECT_KCENTER_ROBUST,    /* k-center with the outlying share of the pool left out (Sener and Savarese 2018) */
+    SELECT_KMEANS_PLUS_PLUS,  /* D^2 sampling (Arthur and Vassilvitskii 2007) */
+    SELECT_BADGE,             /* D^2 sampling of gradient embeddings, which are never formed (Ash and others 2020) */
+    SELECT_DPP,               /* greedy MAP of a determinantal point process (Chen and others 2018) */
+    SELECT_FACILITY_LOCATION, /* every sample near a pick (Wei and others 2015) */
+    SELECT_GRAPH_CUT,         /* near to the pool, far from each other (Iyer and others 2021) */
     SELECT_COVERAGE,          /* uncertainty coverage: the objective of auto alone */
-    SELECT_TYPICLUST,         /* the most typical sample of each cluster */
-    SELECT_PROBCOVER,         /* balls of one radius over the most samples */
-    SELECT_CLUSTER_MARGIN,    /* small margins, round robin over clusters */
-    SELECT_SEARCH,            /* for one rare class: outward from its few known samples */
-    SELECT_GALAXY,            /* class-balanced search along a graph of ranked samples */
+    SELECT_TYPICLUST,         /* the most typical sample of each cluster (Hacohen and others 2022) */
+    SELECT_PROBCOVER,         /* balls of one radius over the most samples (Yehuda and others 2022) */
+    SELECT_CLUSTER_MARGIN,    /* small margins, round robin over clusters (Citovsky and others 2021) */
+    SELECT_SEARCH,            /* for one rare class: outward from its few known samples (SEALS, Coleman and others 2022) */
+    SELECT_GALAXY,            /* class-balanced search along lines of ranked samples (Zhang and others 2022) */
     SELECT_STRATEGIES,
 };
 

@@ -182,3 +182,19 @@ def test_a_sample_of_reference_points_loses_little(pool: Pool) -> None:
         for most in (400, 100)
     )
     assert 0.9 * coverage(near, weight, exact) <= coverage(near, weight, sampled) <= coverage(near, weight, exact)
+
+
+@pytest.mark.parametrize("strategy", ["coverage", "auto"])
+def test_many_picks_come_in_rounds_over_new_samples(strategy: str, pool: Pool) -> None:
+    """With 40 points for 400 samples a round picks ten: points of one sample alone would not be enough for all."""
+    result = select(
+        strategy, 100, embeddings=pool.embeddings, probs=pool.probs, radius=2.0, references_max=40, spares=7, control_share=0,
+        duplicates=False, junk=False, shares={2: 0.3},
+    )  # fmt: skip
+    chosen = np.concatenate([result.indices, result.spares])
+    assert (len(result), len(result.spares), len(np.unique(chosen))) == (100, 7, 107)
+    assert (result.reasons["predicted"] == 2).sum() >= 30
+    near, weight = similarity(pool.embeddings, 2.0), np.ones(len(pool))
+    by_chance = np.random.default_rng(0).permutation(len(pool))[:100].tolist()
+    assert coverage(near, weight, result.indices.tolist()) > coverage(near, weight, by_chance)
+    assert result.stats["objective"] == pytest.approx(result.gains.sum())
