@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* Samples that stand for a large pool: what that loses is in docs/selection.md. As many as kernel/coverage keeps values of. */
-enum { EXACT_MAX = 11585, SAMPLE = 8192, CHOICE = 4 };
+enum { EXACT_MAX = 11585, SAMPLE = 8000, CHOICE = 4, ROUNDS = 4 };
 
 static int compare_slots(const void *a, const void *b)
 {
@@ -65,12 +65,12 @@ done:
 }
 
 /* One round; `trust`: outliers and what lies where answers were "none of these" deserve no money. */
-static enum select_status cover_round(struct select_job *job, bool trust, size_t want)
+static enum select_status cover_round(struct select_job *job, bool trust, size_t want, const float *chance)
 {
     struct select_points points = {0};
     uint32_t *slots = NULL;
     size_t count = 0;
-    enum select_status status = select_points_init(&points, job, want, true);
+    enum select_status status = select_points_init(&points, job, want, true, chance);
     if (status == SELECT_OK && trust)
         status = select_auto_isolate(&points, job);
     if (status == SELECT_OK && trust)
@@ -87,22 +87,36 @@ static enum select_status cover_round(struct select_job *job, bool trust, size_t
     return status;
 }
 
-/* Where points stand for the pool, a part of them is picked a round, and the next round draws new ones: there is enough to
- * choose among, and no few points are covered again and again. */
+/* How many picks a round makes, of `want` points that stand for the pool: a part of the points, so that there is enough to
+ * choose among, and a part of the batch, so that it is chosen from several samples. */
+static size_t picks_a_round(const struct select_job *job, size_t want)
+{
+    double cost = 0;
+    for (size_t i = 0; i < job->candidate_count; i++)
+        cost += select_job_dollars(job, job->candidates[i]) / (double)job->candidate_count;
+    double picks = fmin((double)(job->policy->count - job->result->count), (double)select_job_money_left(job) / 1e6 / cost);
+    return (size_t)ceil(fmax(1, fmin(picks / ROUNDS, (double)want / CHOICE)));
+}
+
+/* Where points stand for the pool, each round draws new ones: a sample is no better than what is in it, and one that is covered
+ * again and again stands for itself alone. */
 static enum select_status run_coverage(struct select_job *job, bool trust)
 {
     size_t want = job->policy->references_max;
     if (want == 0)
         want = job->candidate_count <= EXACT_MAX ? EXACT_MAX : SAMPLE;
-    bool sampled = job->candidate_count > want;
-    size_t before;
-    enum select_status status;
-    do {
+    float *chance;
+    enum select_status status = select_points_chances(job, want, &chance);
+    size_t picks = chance != NULL ? picks_a_round(job, want) : SIZE_MAX;
+    size_t before = SIZE_MAX;
+    while (status == SELECT_OK && job->result->count != before) {
         before = job->result->count;
-        job->pick_limit = sampled ? before + (want + CHOICE - 1) / CHOICE : SIZE_MAX;
-        status = cover_round(job, trust, want);
-        select_job_keep_open(job);
-    } while (status == SELECT_OK && sampled && !select_job_full(job) && job->result->count > before);
+        job->pick_limit = chance != NULL ? before + picks : SIZE_MAX;
+        status = cover_round(job, trust, want, chance);
+        if (chance == NULL || select_job_full(job))
+            break;
+    }
+    free(chance);
     return status;
 }
 

@@ -4,13 +4,15 @@
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
 #include "selector/strategy/scale.h"
+#include "selector/strategy/subset.h"
 #include "selector/strategy/usual.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { VOTES_MIN = 1 };
+/* OTHERS: points among which neighbours are looked for, as many as the filters of other strategies take. */
+enum { VOTES_MIN = 1, OTHERS = 3000 };
 
 static const float wide = 4;
 
@@ -19,10 +21,12 @@ enum select_status select_auto_isolate(struct select_points *points, const struc
     size_t count = points->points.count;
     float *distances = malloc((count + 1) * sizeof *distances);
     float *scratch = malloc((count + 1) * sizeof *scratch);
+    uint32_t *others = malloc((count + 1) * sizeof *others);
     enum select_status status = SELECT_NO_MEMORY;
-    if (distances == NULL || scratch == NULL)
+    if (distances == NULL || scratch == NULL || others == NULL)
         goto done;
-    struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
+    struct kernel_subset set = {
+        job->input->embeddings, others, select_thin(points->slots, count, OTHERS, others), points->origin};
     status =
         select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, USUAL_NEIGHBOR, distances));
     if (status != SELECT_OK)
@@ -36,6 +40,7 @@ enum select_status select_auto_isolate(struct select_points *points, const struc
 done:
     free(distances);
     free(scratch);
+    free(others);
     return status;
 }
 

@@ -215,6 +215,10 @@ enum select_status select_auto_worth(struct select_job *job)
         status = weigh_classes(job, &labeled);
     if (status == SELECT_OK)
         status = kernel_team_stopped(job->team) ? SELECT_CANCELED : weigh_uncertainty(job, labeled);
+    /* They are in the uncertainty now, and memory is short where pools are large. */
+    free(job->first);
+    free(job->second);
+    job->first = job->second = NULL;
     job->result->stats.temperature = temperature;
     return status;
 }

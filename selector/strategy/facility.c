@@ -9,6 +9,8 @@
  */
 #include "selector/strategy/cover.h"
 
+#include <stdlib.h>
+
 enum { EXACT_MAX = 65536 };
 
 enum select_status select_run_facility_location(struct select_job *job)
@@ -16,7 +18,11 @@ enum select_status select_run_facility_location(struct select_job *job)
     select_job_keep_embedded(job);
     struct select_points points = {0};
     size_t want = job->policy->references_max > 0 ? job->policy->references_max : EXACT_MAX;
-    enum select_status status = select_points_init(&points, job, want, false);
+    float *chance;
+    enum select_status status = select_points_chances(job, want, &chance);
+    if (status == SELECT_OK)
+        status = select_points_init(&points, job, want, false, chance);
+    free(chance);
     select_job_pass(job, 0.1, 0.4);
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);

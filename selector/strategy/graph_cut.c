@@ -94,7 +94,11 @@ enum select_status select_run_graph_cut(struct select_job *job)
     if (want == 0)
         want = job->candidate_count <= EXACT_MAX ? EXACT_MAX : SAMPLE;
     float *density = malloc((job->candidate_count + 1) * sizeof *density);
-    enum select_status status = density != NULL ? select_points_init(&points, job, want, false) : SELECT_NO_MEMORY;
+    float *chance = NULL;
+    enum select_status status = density != NULL ? select_points_chances(job, want, &chance) : SELECT_NO_MEMORY;
+    if (status == SELECT_OK)
+        status = select_points_init(&points, job, want, false, chance);
+    free(chance);
     select_job_pass(job, 0.1, 0.5);
     if (status == SELECT_OK)
         status = measure(job, &points, density);

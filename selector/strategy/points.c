@@ -198,51 +198,65 @@ static void add_point(struct select_points *points, const struct select_job *job
     points->weight[points->points.count++] = (float)((worth ? select_job_worth(job, slot) : 1) / chance);
 }
 
-/* A systematic sample by the chances; a point stands for 1 / chance samples. */
-static enum select_status sample_points(struct select_points *points, const struct select_job *job, size_t want, bool worth)
-{
-    size_t count = job->candidate_count;
-    struct chances chances = {
-        .job = job,
-        .predicted = calloc(job->input->classes + 1, sizeof *chances.predicted),
-        .chance = calloc(count + 1, sizeof *chances.chance),
-    };
-    chances.sums = malloc((tiles_of(&chances) + 1) * sizeof *chances.sums);
-    enum select_status status = SELECT_NO_MEMORY;
-    if (chances.predicted == NULL || chances.chance == NULL || chances.sums == NULL)
-        goto done;
-    status = SELECT_CANCELED;
-    if (!add_parts(&chances) || !scale_chances(&chances, want))
-        goto done;
-    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, job->result->count);
-    double at = 0;
-    for (size_t i = 0; i < count && points->points.count < want; i++) {
-        at += chances.chance[i];
-        if (chances.chance[i] >= 1 || at > next) {
-            next += 1;
-            add_point(points, job, job->candidates[i], chances.chance[i], worth);
-        }
-    }
-    status = SELECT_OK;
-done:
-    free(chances.predicted);
-    free(chances.chance);
-    free(chances.sums);
-    return status;
-}
-
-static enum select_status choose_points(struct select_points *points, const struct select_job *job, size_t want, bool worth)
+static size_t count_embedded(const struct select_job *job)
 {
     size_t count = 0;
     for (size_t i = 0; i < job->candidate_count; i++)
         count += embedded(job, job->candidates[i]);
-    if (count > want)
-        return sample_points(points, job, want, worth);
+    return count;
+}
+
+enum select_status select_points_chances(const struct select_job *job, size_t want, float **chance)
+{
+    *chance = NULL;
+    if (count_embedded(job) <= want)
+        return SELECT_OK;
+    struct chances chances = {
+        .job = job,
+        .predicted = calloc(job->input->classes + 1, sizeof *chances.predicted),
+        .chance = calloc(job->candidate_count + 1, sizeof *chances.chance),
+    };
+    chances.sums = malloc((tiles_of(&chances) + 1) * sizeof *chances.sums);
+    *chance = malloc((job->candidate_count + 1) * sizeof **chance);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (chances.predicted != NULL && chances.chance != NULL && chances.sums != NULL && *chance != NULL)
+        status = add_parts(&chances) && scale_chances(&chances, want) ? SELECT_OK : SELECT_CANCELED;
+    for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
+        (*chance)[i] = (float)chances.chance[i];
+    free(chances.predicted);
+    free(chances.sums);
+    free(chances.chance);
+    return status;
+}
+
+/* A systematic sample by the chances; a point stands for 1 / chance samples. Every round starts it elsewhere. */
+static void draw_points(
+    struct select_points *points, const struct select_job *job, size_t want, bool worth, const float *chance)
+{
+    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, job->result->count);
+    double at = 0;
+    for (size_t i = 0; i < job->candidate_count && points->points.count < want; i++) {
+        if (job->picked[job->candidates[i]])
+            continue;
+        at += (double)chance[i];
+        if (chance[i] >= 1 || at > next) {
+            next += 1;
+            add_point(points, job, job->candidates[i], (double)chance[i], worth);
+        }
+    }
+}
+
+static void choose_points(
+    struct select_points *points, const struct select_job *job, size_t want, bool worth, const float *chance)
+{
+    if (chance != NULL) {
+        draw_points(points, job, want, worth, chance);
+        return;
+    }
     for (size_t i = 0; i < job->candidate_count; i++) {
         if (embedded(job, job->candidates[i]))
             add_point(points, job, job->candidates[i], 1, worth);
     }
-    return SELECT_OK;
 }
 
 /* Reads the reference points, less their mean. */
@@ -263,7 +277,8 @@ static enum select_status load_references(struct select_points *points, const st
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
 
-enum select_status select_points_init(struct select_points *points, const struct select_job *job, size_t want, bool worth)
+enum select_status select_points_init(
+    struct select_points *points, const struct select_job *job, size_t want, bool worth, const float *chance)
 {
     if (want > job->candidate_count)
         want = job->candidate_count;
@@ -280,9 +295,10 @@ enum select_status select_points_init(struct select_points *points, const struct
         points->known == NULL || points->isolated == NULL)
         return SELECT_NO_MEMORY;
     points->known_count = select_list_known(job, points->known);
-    enum select_status status = choose_points(points, job, want, worth);
-    if (status == SELECT_OK)
-        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : load_references(points, job);
+    uint32_t *known = realloc(points->known, (points->known_count + 1) * sizeof *known);
+    points->known = known != NULL ? known : points->known;
+    choose_points(points, job, want, worth, chance);
+    enum select_status status = kernel_team_stopped(job->team) ? SELECT_CANCELED : load_references(points, job);
     if (status == SELECT_OK)
         status = select_scale(job, points->origin, points->known, points->known_count, &points->scale);
     job->result->stats.references = points->points.count;

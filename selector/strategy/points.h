@@ -25,11 +25,18 @@ struct select_points {
 };
 
 /*
- * All candidates that have an embedding, or where these are more, `want` of them that stand for the rest: see points.c for
- * which. Weights are worth (`worth`), or 1, times the number of samples a point stands for; cover is 0. Needs memory for `want`
- * rows as floats.
+ * The chances with which `want` of the candidates that have an embedding are drawn to stand for all of them: see points.c.
+ * Output: chance [candidate_count] (free it, in any case), or NULL where there are no more than `want`.
  */
-enum select_status select_points_init(struct select_points *points, const struct select_job *job, size_t want, bool worth);
+enum select_status select_points_chances(const struct select_job *job, size_t want, float **chance);
+
+/*
+ * All candidates that have an embedding, or where `chance` is not NULL a sample by it, which what is picked already is left out
+ * of; every call with other picks draws another. Weights are worth (`worth`), or 1, times the number of samples a point stands
+ * for; cover is 0. Needs memory for `want` rows as floats.
+ */
+enum select_status select_points_init(
+    struct select_points *points, const struct select_job *job, size_t want, bool worth, const float *chance);
 void select_points_deinit(struct select_points *points);
 
 /* Covers the points by what is known. */

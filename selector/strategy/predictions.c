@@ -120,11 +120,12 @@ static enum select_status score_draws(const struct select_job *job, const struct
 static bool make_room(struct select_job *job, bool entropy)
 {
     size_t n = job->input->n + 1;
-    if (job->first == NULL) {
+    if (job->first == NULL)
         job->first = malloc(n * sizeof *job->first);
+    if (job->second == NULL)
         job->second = malloc(n * sizeof *job->second);
+    if (job->predicted == NULL)
         job->predicted = malloc(n * sizeof *job->predicted);
-    }
     if (job->entropy == NULL && entropy)
         job->entropy = malloc(n * sizeof *job->entropy);
     return job->first != NULL && job->second != NULL && job->predicted != NULL && (!entropy || job->entropy != NULL);
