@@ -57,7 +57,7 @@ MANPAGES := $(wildcard docs/man/*)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: print-flags print-sources print-headers all deps demo test test-c test-python fuzz bench bench-peers lint format asan tsan install clean help
+.PHONY: print-flags print-sources print-headers all deps demo test test-c test-python test-peers fuzz bench bench-peers lint format asan tsan install clean help
 
 all: $(PROGRAMS) $(LIBRARIES) $(EXAMPLES) $(BUILD)/compile_commands.json ## build everything
 
@@ -113,11 +113,12 @@ $(BUILD)/compile_commands.json: $(SOURCES) Makefile
 
 # --- checks -----------------------------------------------------------------------------------------------------------------
 
-test: $(DEPS_DONE) ## run every test: C, C under the sanitizers, Python with a real daemon
+test: $(DEPS_DONE) ## run every test: C, C under the sanitizers, Python with a real daemon, beside other packages
 	$(MAKE) all test-c
 	$(MAKE) asan
 	$(MAKE) tsan
 	$(MAKE) test-python
+	$(MAKE) test-peers
 
 test-c: $(TESTS) $(BUILD)/curated ## run the C tests; some start the daemon
 	@failed=0; for program in $(TESTS); do echo "# $$program"; $$program || failed=1; done; exit $$failed
@@ -158,9 +159,12 @@ $(PEERS)/.done: test/bench/peers.txt
 	$(PEERS)/bin/pip install -q -r $< -e clients/python
 	@touch $@
 
+test-peers: $(DEPS_DONE) $(PEERS)/.done $(BUILD)/libcurated-select.so ## compare picks and objectives with other packages
+	CURATED_BUILD=$(BUILD) $(PEERS)/bin/python -m pytest -q test/peers
+
 bench-peers: $(DEPS_DONE) $(PEERS)/.done ## measure the selection beside other packages; JSON lines in build/bench-peers.jsonl
 	$(MAKE) all $(BUILD)/bench/bench_gemm
-	CURATED_SELECT_LIBRARY=$(BUILD)/libcurated-select.so $(PEERS)/bin/python test/bench/peers.py --output $(BUILD)/bench-peers.jsonl
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE CURATED_SELECT_LIBRARY=$(BUILD)/libcurated-select.so $(PEERS)/bin/python test/bench/peers.py --output $(BUILD)/bench-peers.jsonl
 
 demo: $(DEPS_DONE) ## the whole job on real images: auto against random, equal money (SEEDS=5 repeats it)
 	$(MAKE) all

@@ -8,7 +8,7 @@ The cells (# %%) run one by one in an editor that knows them, or all together as
 
 # %% A pool, a few labels, and what the model says of the rest
 import numpy as np
-from curated import neighbors, select
+from curated import duplicates, neighbors, outliers, select
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
@@ -66,7 +66,7 @@ for strategy in ("random", "margin", "badge", "kcenter", "typiclust", "auto"):
     accuracy = fit(labeled).score(images[test], digits.target[test])
     print(f"{strategy:20} {len(labeled):6}  {accuracy:8.3f}   (${spent:.2f})")
 
-# %% Rules: at most three images of a writer, a quarter of the batch eights, no near-duplicates
+# %% Rules: at most three images of a writer, a quarter of the batch sixes, no near-duplicates
 writer = np.arange(len(pool)) // 40
 ruled = select(
     "margin",
@@ -76,17 +76,19 @@ ruled = select(
     labeled=start,
     groups=writer,
     group_max=3,
-    shares={8: 0.25},
+    shares={6: 0.25},
     duplicates=True,
 )
-eights = (ruled.reasons["predicted"] == 8).sum()
-print(
-    f"\nwith rules: {len(ruled)} images, {eights} that look like an eight, at most {np.bincount(writer[ruled.indices]).max()}"
-)
-print(f"of a writer; {ruled.stats['duplicates_out']} near-duplicates were kept out")
+sixes = (ruled.reasons["predicted"] == 6).sum()
+most = np.bincount(writer[ruled.indices]).max()
+print(f"\nwith rules: {len(ruled)} images, {sixes} that look like a six, at most {most} of a writer")
 
 # %% Neighbours: whose label does not look like those around it?
 near = neighbors(embeddings, 10)
 odd = (truth[near.indices] != truth[:, None]).mean(1)
 first = np.argsort(-odd, kind="stable")[:5].tolist()
 print(f"\n{(odd > 0.8).sum()} images lie among others of another digit; the first few: {first}")
+
+# %% Duplicates and junk: what not to pay for
+twins, strange = duplicates(embeddings), outliers(embeddings)
+print(f"{len(twins.extra())} images repeat another within {twins.radius:.2f}; {strange.junk.sum()} lie far from all others")

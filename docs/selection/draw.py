@@ -21,7 +21,17 @@ Floats = npt.NDArray[np.float32]
 HERE = Path(__file__).parent
 PICKS = 12
 COLORS = np.array(["#4878a8", "#8c6bb1", "#41ab5d"])
-PRETTY = {"search": "search (for the green class)", "utility": "utility (here: the height)"}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "search": {"class_sought": 2},
+    "kcenter_robust": {"outlier_share": 0.01},
+    "graph_cut": {"redundancy": 15},
+}
+TITLES = {
+    "search": "search (for the green class)",
+    "utility": "utility (here: the height)",
+    "kcenter_robust": "kcenter_robust (1 % left out)",
+    "graph_cut": "graph_cut (redundancy 15)",
+}
 
 
 @dataclass
@@ -56,7 +66,6 @@ def toy() -> Toy:
 
 
 def pick(strategy: str, pool: Toy) -> SelectResult:
-    arguments: dict[str, Any] = {"class_sought": 2} if strategy == "search" else {}
     return select(
         strategy,
         PICKS,
@@ -67,7 +76,7 @@ def pick(strategy: str, pool: Toy) -> SelectResult:
         labeled=pool.labeled,
         labels=pool.classes[pool.labeled],
         seed=1,
-        **arguments,
+        **PARAMETERS.get(strategy, {}),
     )
 
 
@@ -81,7 +90,7 @@ def draw(strategy: str, pool: Toy, target: Path) -> None:
     for number, (x, y) in enumerate(chosen, 1):
         axes.annotate(str(number), (x, y), (4, 4), textcoords="offset points", fontsize=6.5, color="#b30000")
     axes.set(xticks=[], yticks=[], xlim=(-7.2, 7.2), ylim=(-4.4, 4.4))
-    axes.set_title(PRETTY.get(strategy, strategy), fontsize=9)
+    axes.set_title(TITLES.get(strategy, strategy), fontsize=9)
     figure.savefig(target, metadata={"Software": None})
     plt.close(figure)
 

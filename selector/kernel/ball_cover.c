@@ -74,9 +74,14 @@ void kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node)
         cover_node(cover, graph->others[e]);
 }
 
+uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t index)
+{
+    return cover->degree[cover->nodes[index]];
+}
+
 static double key_of(const struct kernel_ball_cover *cover, uint32_t index)
 {
-    double degree = (double)cover->degree[cover->nodes[index]];
+    double degree = (double)kernel_ball_cover_gain(cover, index);
     return cover->divisor != NULL ? degree / cover->divisor[index] : degree;
 }
 
@@ -95,7 +100,7 @@ enum kernel_status kernel_ball_cover_next(
         kernel_heap_pop(heap);
         double key = key_of(cover, *index);
         if (key >= cover->key[*index]) {
-            *gain = (double)cover->degree[cover->nodes[*index]];
+            *gain = (double)kernel_ball_cover_gain(cover, *index);
             return KERNEL_OK;
         }
         cover->key[*index] = key;

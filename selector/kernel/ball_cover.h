@@ -24,6 +24,9 @@ void kernel_ball_cover_free(struct kernel_ball_cover **cover);
 /* Covers what is near to a node: one that is labelled or in flight. */
 void kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node);
 
+/* How many nodes candidate `index` would cover anew. */
+uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t index);
+
 /* As kernel_kcenter_rewind, _next and _take; `gain` is how many nodes are covered anew. Equal ones go to the lowest index. */
 void kernel_ball_cover_rewind(struct kernel_ball_cover *cover, kernel_accept_fn *accept, void *context);
 enum kernel_status kernel_ball_cover_next(

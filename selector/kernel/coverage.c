@@ -118,6 +118,31 @@ static bool has_row(const struct kernel_coverage *coverage, uint32_t index)
     return kernel_row(coverage->input.candidates.rows, coverage->input.candidates.slots[index]) != NULL;
 }
 
+static uint32_t own_of(const struct kernel_coverage *coverage, uint32_t index)
+{
+    return coverage->input.own != NULL ? coverage->input.own[index] : UINT32_MAX;
+}
+
+/* What a gain holds too much, its own reference counted in full; `self` is the kernel's value there. */
+static float excess_of(const struct kernel_coverage *coverage, uint32_t own, float self)
+{
+    float open = self - coverage->input.cover[own];
+    return open > 0 ? coverage->input.excess[own] * open : 0;
+}
+
+/* The gain of a candidate whose kernel values are at hand. */
+static float full_gain(const struct kernel_coverage *coverage, uint32_t index)
+{
+    const struct kernel_coverage_input *input = &coverage->input;
+    const float *kernel = coverage->kernel[index];
+    uint32_t own = own_of(coverage, index);
+    float gain;
+    gain_of(kernel, input->cover, input->weight, input->references.count, &gain);
+    if (own != UINT32_MAX)
+        gain -= excess_of(coverage, own, kernel[own]);
+    return gain > 0 ? gain : 0;
+}
+
 /* --- the first pass ----------------------------------------------------------------------------------------------------- */
 
 /* The reference points from number `from` on, at most `most` of them. */
@@ -153,12 +178,15 @@ static void begin_tile(void *context, size_t tile, unsigned worker)
             float gain;
             gain_of(values + i * part.count, input->cover + at, input->weight + at, part.count, &gain);
             gains[i] += (double)gain;
+            uint32_t own = own_of(coverage, (uint32_t)(first + i));
+            if (own >= at && own - at < part.count)
+                gains[i] -= (double)excess_of(coverage, own, values[i * part.count + own - at]);
         }
     }
     for (size_t i = 0; i < count; i++) {
         uint32_t index = (uint32_t)(first + i);
         bool present = has_row(coverage, index);
-        coverage->first_gain[index] = present ? (float)gains[i] : input->alone != NULL ? input->alone[index] : 0;
+        coverage->first_gain[index] = present ? (float)fmax(gains[i], 0) : input->alone != NULL ? input->alone[index] : 0;
     }
 }
 
@@ -193,9 +221,8 @@ static void square_gain_tile(void *context, size_t tile, unsigned worker)
 {
     (void)worker;
     struct kernel_coverage *coverage = context;
-    const struct kernel_coverage_input *input = &coverage->input;
-    for (size_t i = tile * BEGIN_TILE; i < input->candidates.count && i < (tile + 1) * BEGIN_TILE; i++)
-        gain_of(coverage->kernel[i], input->cover, input->weight, input->references.count, &coverage->first_gain[i]);
+    for (size_t i = tile * BEGIN_TILE; i < coverage->input.candidates.count && i < (tile + 1) * BEGIN_TILE; i++)
+        coverage->first_gain[i] = full_gain(coverage, (uint32_t)i);
 }
 
 /* Memory by large pages where there are any: with small ones a first touch costs as much as the values do. */
@@ -326,7 +353,6 @@ enum kernel_status kernel_coverage_next(
     struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
 {
     struct kernel_heap *heap = &coverage->lazy.heap;
-    const struct kernel_coverage_input *input = &coverage->input;
     size_t batch = BATCH_MIN;
     uint32_t top;
     while (kernel_lazy_top(&coverage->lazy, accept, context, &top)) {
@@ -343,7 +369,7 @@ enum kernel_status kernel_coverage_next(
             *gain = (double)coverage->gain[top];
             return KERNEL_OK;
         }
-        gain_of(coverage->kernel[top], input->cover, input->weight, input->references.count, &coverage->gain[top]);
+        coverage->gain[top] = full_gain(coverage, top);
         coverage->fresh[top] = coverage->takes + 1;
         coverage->key[top] = divided(coverage, top, (double)coverage->gain[top]);
         kernel_heap_push(heap, top);

@@ -18,8 +18,13 @@ struct kernel_coverage_input {
     const float *weight;             /* [references.count] >= 0 */
     float *cover;                    /* [references.count] 0..1 at the start; raised by every candidate taken */
     float scale;                     /* > 0 */
-    const float *alone;              /* [candidates.count] gain of a candidate whose row is absent; NULL: 0 */
-    const double *divisor;           /* [candidates.count] > 0, gains are compared over this; NULL: 1 */
+    /* Where references stand for more than themselves, a candidate that is one of them covers itself with its own weight only:
+     * what it stands for may lie anywhere. */
+    const uint32_t
+        *own; /* [candidates.count] the reference that is the candidate's own row, UINT32_MAX: none; NULL: all none */
+    const float *excess;   /* [references.count] what of `weight` is others', <= weight; unused where `own` is NULL */
+    const float *alone;    /* [candidates.count] gain of a candidate whose row is absent; NULL: 0 */
+    const double *divisor; /* [candidates.count] > 0, gains are compared over this; NULL: 1 */
     bool square; /* the references are the candidates' own rows, all present, in their order: half the work where memory allows
                   */
 };

@@ -177,6 +177,9 @@ static void run_direct(const struct run *run)
     const struct kernel_score_path *path = run->path;
     bool narrow = run->width >= path->narrow_min && run->width <= path->narrow_max;
     kernel_score_rows_fn *score = narrow ? path->narrow : path->wide;
+    bool alone = run->out->first == NULL && run->out->second == NULL && run->out->predicted == NULL;
+    if (alone && !narrow && path->entropy != NULL)
+        score = path->entropy;
     for (size_t i = 0; i < run->count; i += path->group_rows) {
         size_t count = run->count - i < path->group_rows ? run->count - i : path->group_rows;
         if (count == path->group_rows && run_has_all(run, i, count))

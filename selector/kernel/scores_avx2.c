@@ -161,6 +161,32 @@ AVX2 void kernel_score_by_row_avx2(
         score_by_row(rows, count, width, KERNEL_F32, false, scores);
 }
 
+AVX2_INLINE void entropy_by_row(
+    const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
+{
+    const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
+    for (size_t i = 0; i < count; i++) {
+        const char *row = rows[i];
+        struct lanes lanes = lanes_none();
+        for (size_t j = 0; j < width; j += LANES) {
+            int32_t start;
+            _mm_prefetch(row + j * bytes + AHEAD, _MM_HINT_T0);
+            join_entropy(
+                &lanes, j + LANES <= width ? load(row + j * bytes, dtype) : load_rest(row, width, dtype, width - j, &start));
+        }
+        scores->entropy[i] = entropy_of(sum_lanes(lanes.sum));
+    }
+}
+
+AVX2 void kernel_entropy_by_row_avx2(
+    const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
+{
+    if (dtype == KERNEL_F16)
+        entropy_by_row(rows, count, width, KERNEL_F16, scores);
+    else
+        entropy_by_row(rows, count, width, KERNEL_F32, scores);
+}
+
 /* --- eight rows at once ------------------------------------------------------------------------------------------------- */
 
 /* Turns eight rows of eight into eight columns. Written out: in loops the compiler would keep the vectors in memory. */

@@ -171,6 +171,49 @@ AVX512 void kernel_score_by_row_avx512(
         score_by_row(rows, count, width, KERNEL_F32, false, scores);
 }
 
+AVX512_INLINE __m512 scan_entropy(const char *row, size_t width, enum kernel_dtype dtype)
+{
+    const size_t bytes = dtype == KERNEL_F16 ? 2 : 4;
+    struct lanes lanes = lanes_none();
+    size_t j = 0;
+    for (; j + LANES <= width; j += LANES) {
+        _mm_prefetch(row + j * bytes + AHEAD, _MM_HINT_T0);
+        join_entropy(&lanes, load(row + j * bytes, dtype));
+    }
+    if (j < width)
+        join_entropy(&lanes, load_some(row + j * bytes, width - j, dtype));
+    return lanes.sum;
+}
+
+AVX512_INLINE void entropy_by_row(
+    const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
+{
+    for (size_t i = 0; i < count; i += FOUR) {
+        /* In the order of memory, which arguments of a call would not be in. */
+        const __m512 row0 = scan_entropy(rows[i], width, dtype);
+        const __m512 row1 = scan_entropy(rows[i + 1], width, dtype);
+        const __m512 row2 = scan_entropy(rows[i + 2], width, dtype);
+        const __m512 row3 = scan_entropy(rows[i + 3], width, dtype);
+        const __m128 sum = sum_lanes(row0, row1, row2, row3);
+        _mm_storeu_ps(scores->entropy + i, _mm_max_ps(_mm_mul_ps(sum, _mm_set1_ps(-KERNEL_LN2)), _mm_setzero_ps()));
+    }
+}
+
+AVX512 void kernel_entropy_by_row_avx512(
+    const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
+{
+    const void *filled[LANES];
+    if (count < LANES) {
+        for (size_t i = 0; i < LANES; i++)
+            filled[i] = rows[i < count ? i : 0];
+        rows = filled;
+    }
+    if (dtype == KERNEL_F16)
+        entropy_by_row(rows, count, width, KERNEL_F16, scores);
+    else
+        entropy_by_row(rows, count, width, KERNEL_F32, scores);
+}
+
 /* --- sixteen rows at once ----------------------------------------------------------------------------------------------- */
 
 /* Up to eight elements of two rows, -inf for those that `some` has no bit of. */

@@ -70,11 +70,13 @@ const struct kernel_score_path *kernel_score_path(void)
     static const struct kernel_score_path plain = {.wide = score_by_row_plain, .group_rows = KERNEL_GROUP_MAX};
 #if defined(__x86_64__)
     static const struct kernel_score_path avx2 = {.wide = kernel_score_by_row_avx2,
+        .entropy = kernel_entropy_by_row_avx2,
         .narrow = kernel_score_eight_avx2,
         .group_rows = 8,
         .narrow_min = 8,
         .narrow_max = 40};
     static const struct kernel_score_path avx512 = {.wide = kernel_score_by_row_avx512,
+        .entropy = kernel_entropy_by_row_avx512,
         .narrow = kernel_score_sixteen_avx512,
         .group_rows = 16,
         .narrow_min = 1,

@@ -29,8 +29,9 @@ typedef void kernel_score_rows_fn(
 
 /* What one processor has. Which function scores a row depends on its width alone, so that equal rows score the same. */
 struct kernel_score_path {
-    kernel_score_rows_fn *wide;   /* a row at a time */
-    kernel_score_rows_fn *narrow; /* group_rows at a time: quicker where rows are short */
+    kernel_score_rows_fn *wide;    /* a row at a time */
+    kernel_score_rows_fn *narrow;  /* group_rows at a time: quicker where rows are short */
+    kernel_score_rows_fn *entropy; /* as `wide`, to the bit, but the entropies alone; NULL: it has none */
     size_t group_rows;
     size_t narrow_min; /* widths that `narrow` is for: from.. */
     size_t narrow_max; /* ..to; 0: none */
@@ -42,9 +43,11 @@ const struct kernel_score_path *kernel_score_path(void);
 #if defined(__x86_64__)
 
 kernel_score_rows_fn kernel_score_by_row_avx2;
+kernel_score_rows_fn kernel_entropy_by_row_avx2;
 kernel_score_rows_fn kernel_score_eight_avx2; /* 8 <= width */
 
 kernel_score_rows_fn kernel_score_by_row_avx512;
+kernel_score_rows_fn kernel_entropy_by_row_avx512;
 kernel_score_rows_fn kernel_score_sixteen_avx512;
 
 /*

@@ -107,6 +107,12 @@ unsigned kernel_team_size(const struct kernel_team *team)
     return team->size;
 }
 
+double kernel_team_share(const struct kernel_team *team)
+{
+    size_t begun = atomic_load(&team->next);
+    return begun < team->tiles ? (double)begun / (double)team->tiles : team->tiles > 0 ? 1 : 0;
+}
+
 bool kernel_team_stopped(struct kernel_team *team)
 {
     if (!atomic_load(&team->stopped) && team->stop != NULL && team->stop(team->stop_context))
@@ -144,6 +150,7 @@ bool kernel_team_run(struct kernel_team *team, size_t tiles, kernel_tile_fn *til
     pthread_mutex_lock(&team->lock);
     while (team->busy > 0)
         pthread_cond_wait(&team->idle, &team->lock);
+    team->tiles = 0;
     pthread_mutex_unlock(&team->lock);
     return !atomic_load(&team->stopped);
 }

@@ -30,5 +30,8 @@ bool kernel_team_run(struct kernel_team *team, size_t tiles, kernel_tile_fn *til
 /* From within a long tile: whether to leave it undone. The calling thread asks `stop`, the others see its answer. */
 bool kernel_team_poll(struct kernel_team *team, unsigned worker);
 
+/* How much of the job that is running has been begun, 0..1; 0 where none is. For the calling thread only. */
+double kernel_team_share(const struct kernel_team *team);
+
 /* Asks `stop` outside of a job; true: stop. */
 bool kernel_team_stopped(struct kernel_team *team);

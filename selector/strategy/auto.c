@@ -31,20 +31,22 @@ static int compare_slots(const void *a, const void *b)
 static enum select_status list_slots(
     const struct select_points *points, const struct select_job *job, uint32_t **slots, size_t *count)
 {
-    size_t n = job->candidate_count;
     size_t others = 0;
-    double *keys = malloc((n + 1) * sizeof *keys);
-    uint32_t *order = malloc((n + 1) * sizeof *order);
-    uint32_t *list = malloc((n + 1) * sizeof *list);
+    for (size_t i = 0; i < job->candidate_count; i++)
+        others += kernel_row(job->input->embeddings, job->candidates[i]) == NULL;
+    double *keys = malloc((others + 1) * sizeof *keys);
+    uint32_t *order = malloc((others + 1) * sizeof *order);
+    uint32_t *list = malloc((others + 1) * sizeof *list);
     enum select_status status = SELECT_NO_MEMORY;
     *slots = malloc((points->points.count + SAMPLE) * sizeof **slots);
     if (keys == NULL || order == NULL || list == NULL || *slots == NULL)
         goto done;
-    for (size_t i = 0; i < n; i++) {
+    size_t at = 0;
+    for (size_t i = 0; i < job->candidate_count && at < others; i++) {
         if (kernel_row(job->input->embeddings, job->candidates[i]) != NULL)
             continue;
-        keys[others] = select_per_dollar(job, job->candidates[i], select_job_worth(job, job->candidates[i]));
-        list[others++] = job->candidates[i];
+        keys[at] = select_per_dollar(job, job->candidates[i], select_job_worth(job, job->candidates[i]));
+        list[at++] = job->candidates[i];
     }
     if (!kernel_sort_falling(keys, others, order))
         goto done;
@@ -62,32 +64,18 @@ done:
     return status;
 }
 
-/* How many points stand for the pool: enough to choose among, where many picks are wanted. */
-static size_t points_wanted(const struct select_job *job)
-{
-    const struct select_policy *policy = job->policy;
-    if (policy->references_max > 0)
-        return policy->references_max;
-    if (job->candidate_count <= EXACT_MAX)
-        return EXACT_MAX;
-    double cost = 0;
-    for (size_t i = 0; i < job->candidate_count; i++)
-        cost += select_job_dollars(job, job->candidates[i]) / (double)job->candidate_count;
-    double picks = fmin((double)policy->count, (double)policy->budget / 1e6 / cost) + (double)policy->spares;
-    return (size_t)fmin((double)job->candidate_count, fmax(SAMPLE, CHOICE * picks));
-}
-
-/* Covers; `trust`: outliers and what lies where answers were "none of these" deserve no money. */
-static enum select_status run_coverage(struct select_job *job, bool trust)
+/* One round; `trust`: outliers and what lies where answers were "none of these" deserve no money. */
+static enum select_status cover_round(struct select_job *job, bool trust, size_t want)
 {
     struct select_points points = {0};
     uint32_t *slots = NULL;
     size_t count = 0;
-    enum select_status status = select_points_init(&points, job, points_wanted(job), true);
+    enum select_status status = select_points_init(&points, job, want, true);
     if (status == SELECT_OK && trust)
         status = select_auto_isolate(&points, job);
     if (status == SELECT_OK && trust)
         status = select_auto_heed(&points, job);
+    select_job_pass(job, 0.1, 0.4);
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
     if (status == SELECT_OK)
@@ -96,6 +84,25 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
         status = select_cover(job, &points, slots, count);
     free(slots);
     select_points_deinit(&points);
+    return status;
+}
+
+/* Where points stand for the pool, a part of them is picked a round, and the next round draws new ones: there is enough to
+ * choose among, and no few points are covered again and again. */
+static enum select_status run_coverage(struct select_job *job, bool trust)
+{
+    size_t want = job->policy->references_max;
+    if (want == 0)
+        want = job->candidate_count <= EXACT_MAX ? EXACT_MAX : SAMPLE;
+    bool sampled = job->candidate_count > want;
+    size_t before;
+    enum select_status status;
+    do {
+        before = job->result->count;
+        job->pick_limit = sampled ? before + (want + CHOICE - 1) / CHOICE : SIZE_MAX;
+        status = cover_round(job, trust, want);
+        select_job_keep_open(job);
+    } while (status == SELECT_OK && sampled && !select_job_full(job) && job->result->count > before);
     return status;
 }
 

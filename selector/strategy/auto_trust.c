@@ -3,8 +3,8 @@
  */
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
-#include "selector/strategy/filter.h"
 #include "selector/strategy/scale.h"
+#include "selector/strategy/usual.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,11 +24,11 @@ enum select_status select_auto_isolate(struct select_points *points, const struc
         goto done;
     struct kernel_subset set = {job->input->embeddings, points->slots, count, points->origin};
     status =
-        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, FILTER_NEIGHBOR, distances));
+        select_status_of(kernel_neighbor_distance(job->team, &points->points, points->slots, &set, USUAL_NEIGHBOR, distances));
     if (status != SELECT_OK)
         goto done;
     float isolation;
-    select_filter_bounds(distances, count, scratch, &points->spacing, &isolation);
+    select_usual_bounds(distances, count, scratch, &points->spacing, &isolation);
     for (size_t i = 0; i < count && job->policy->junk != SELECT_FILTER_OFF; i++) {
         points->isolated[i] = isfinite(distances[i]) && distances[i] > isolation;
         points->weight[i] = points->isolated[i] ? 0 : points->weight[i];

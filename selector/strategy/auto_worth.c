@@ -205,6 +205,8 @@ enum select_status select_auto_worth(struct select_job *job)
     size_t labeled = 0;
     double temperature = 1;
     enum select_status status = select_job_scores(job, 1, false);
+    if (status == SELECT_OK && kernel_team_stopped(job->team))
+        status = SELECT_CANCELED;
     if (status == SELECT_OK)
         status = fit_temperature(job, &temperature);
     if (status == SELECT_OK && temperature > 1)
@@ -212,7 +214,7 @@ enum select_status select_auto_worth(struct select_job *job)
     if (status == SELECT_OK)
         status = weigh_classes(job, &labeled);
     if (status == SELECT_OK)
-        status = weigh_uncertainty(job, labeled);
+        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : weigh_uncertainty(job, labeled);
     job->result->stats.temperature = temperature;
     return status;
 }

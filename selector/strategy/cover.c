@@ -2,8 +2,9 @@
 
 #include "selector/kernel/coverage.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/filter.h"
+#include "selector/strategy/guard.h"
 #include "selector/strategy/near.h"
+#include "selector/strategy/usual.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -68,102 +69,69 @@ static enum select_status near_init(struct cover_source *self, const struct sele
 {
     if (points->spacing < 0 || self->job->policy->duplicates == SELECT_FILTER_OFF)
         return SELECT_OK;
-    self->near =
-        select_near_new(self->job->input->embeddings, points->origin, FILTER_DUPLICATE_SHARE * (double)points->spacing);
+    self->near = select_near_new(self->job->input->embeddings, points->origin, USUAL_DUPLICATE_SHARE * (double)points->spacing);
     if (self->near == NULL)
         return SELECT_NO_MEMORY;
     return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
 }
 
-/* Notes which candidates are outliers; the points are among them, in the same order. */
-static void mark_isolated(struct cover_source *self, const struct select_points *points)
+/* Finds the points among the candidates, where they are in the same order: which of these are outliers, and own[i], the point
+ * that candidate i is. */
+static void match_points(struct cover_source *self, const struct select_points *points, uint32_t *own)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < self->count && at < points->points.count; i++) {
-        if (self->slots[i] != points->slots[at])
+    uint32_t at = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        own[i] = UINT32_MAX;
+        if (at >= points->points.count || self->slots[i] != points->slots[at])
             continue;
+        own[i] = at;
         self->out[i] = points->isolated[at++];
         self->job->result->stats.junk_out += self->out[i];
     }
 }
 
-/* Whether the one candidate that adds most by itself, out of those the money reaches, adds more than `gain`. */
-static bool best_single(struct cover_source *self, double gain, uint32_t *best)
+/* What each candidate adds alone, -1 where it is kept out. NULL without memory. */
+static float *list_alone(const struct cover_source *self)
 {
-    const float *gains = kernel_coverage_first_gains(self->coverage);
-    bool found = false;
-    for (uint32_t i = 0; i < self->count; i++) {
-        int64_t cost;
-        uint32_t slot = self->slots[i];
-        if (self->out[i] || self->job->picked[slot] || !((double)gains[i] > gain) || !select_job_fits(self->job, slot))
-            continue;
-        if (!select_job_cost(self->job, slot, &cost) || cost > select_job_money_left(self->job))
-            continue;
-        gain = (double)gains[i];
-        *best = slot;
-        found = true;
-    }
-    return found;
+    float *alone = malloc((self->count + 1) * sizeof *alone);
+    for (size_t i = 0; alone != NULL && i < self->count; i++)
+        alone[i] = self->out[i] ? -1 : kernel_coverage_first_gains(self->coverage)[i];
+    return alone;
 }
 
-static bool is_slot(void *context, uint32_t slot)
+/* Puts the coverage and the near-duplicates back to what they were before any pick. */
+static enum select_status start_again(struct cover_source *self, const struct select_points *points, const float *cover)
 {
-    return slot == *(const uint32_t *)context;
-}
-
-/* Starts the iteration again, with `slot` as the first pick. */
-static enum select_status start_with(struct cover_source *self, const struct select_points *points, uint32_t slot)
-{
-    struct select_worth worth = {.arm = SELECT_ARM_POLICY};
-    select_near_free(&self->near);
+    memcpy(points->cover, cover, points->points.count * sizeof *cover);
     kernel_coverage_reset(self->coverage);
-    enum select_status status = near_init(self, points);
-    if (status != SELECT_OK)
-        return status;
-    cover_rewind(self, is_slot, &slot);
-    enum kernel_status next = cover_next(self, is_slot, &slot, &slot, &worth);
-    if (next != KERNEL_OK)
-        return select_status_of(next);
-    if (!select_job_add(self->job, slot, &worth, false))
-        return SELECT_NO_MEMORY;
-    return select_status_of(cover_take(self, slot));
+    select_near_free(&self->near);
+    return near_init(self, points);
 }
 
-/*
- * The greedy choice by gain per dollar, with the usual guard: where one dear sample alone is worth more than all that greed
- * bought, the batch starts with it. The better of the two is within (1 - 1/e) / 2 of the best.
- */
+/* The greedy choice by gain per dollar, with its guard. */
 static enum select_status fill(struct cover_source *self, struct select_source *source, const struct select_points *points)
 {
     struct select_job *job = self->job;
     size_t kept = job->result->count;
     size_t bytes = points->points.count * sizeof *points->cover;
     float *cover = malloc(bytes + 1);
-    if (cover == NULL)
-        return SELECT_NO_MEMORY;
+    float *alone = list_alone(self);
+    enum select_status status = SELECT_NO_MEMORY;
+    if (cover == NULL || alone == NULL)
+        goto done;
     memcpy(cover, points->cover, bytes);
-    enum select_status status = select_fill(job, source, false);
-    double gain = 0;
-    for (size_t i = kept; status == SELECT_OK && i < job->result->count; i++)
-        gain += job->result->picks[i].gain;
-    size_t greedy = job->result->count;
+    status = select_fill(job, source, false);
     uint32_t slot;
-    if (status == SELECT_OK && job->policy->share_count == 0 && kept < greedy) {
-        /* What is left over is judged against the money from before the greedy picks. */
-        int64_t cost = job->result->cost;
-        for (size_t i = kept; i < greedy; i++)
-            job->result->cost -= job->result->picks[i].price * job->policy->overlap;
-        bool better = best_single(self, gain, &slot);
-        job->result->cost = cost;
-        if (better) {
-            select_job_undo(job, kept);
-            memcpy(points->cover, cover, bytes);
-            status = start_with(self, points, slot);
-            if (status == SELECT_OK)
-                status = select_fill(job, source, false);
-        }
-    }
+    if (status != SELECT_OK || !select_guard(job, kept, self->slots, alone, self->count, &slot))
+        goto done;
+    status = start_again(self, points, cover);
+    if (status == SELECT_OK)
+        status = select_guard_start(job, kept, source, slot);
+    if (status == SELECT_OK)
+        status = select_fill(job, source, false);
+done:
     free(cover);
+    free(alone);
     return status;
 }
 
@@ -180,6 +148,7 @@ static enum select_status run(
     if (self->coverage == NULL)
         return SELECT_NO_MEMORY;
     enum select_status status = near_init(self, points);
+    select_job_pass(self->job, 0.4, 0.8);
     if (status == SELECT_OK)
         status = select_status_of(kernel_coverage_begin(self->coverage));
     if (status == SELECT_OK)
@@ -194,9 +163,13 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
     struct cover_source self = {.job = job, .slots = slots, .count = count, .out = calloc(count + 1, 1)};
     float *alone = malloc((count + 1) * sizeof *alone);
     double *dollars = malloc((count + 1) * sizeof *dollars);
+    uint32_t *own = malloc((count + 1) * sizeof *own);
+    float *excess = malloc((points->points.count + 1) * sizeof *excess);
     enum select_status status = SELECT_NO_MEMORY;
-    if (self.out == NULL || alone == NULL || dollars == NULL)
+    if (self.out == NULL || alone == NULL || dollars == NULL || own == NULL || excess == NULL)
         goto done;
+    for (size_t i = 0; i < points->points.count; i++)
+        excess[i] = points->weight[i] * (1 - points->chance[i]);
     for (size_t i = 0; i < count; i++) {
         alone[i] = (float)select_job_worth(job, slots[i]);
         dollars[i] = select_job_dollars(job, slots[i]);
@@ -207,17 +180,22 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
         .weight = points->weight,
         .cover = points->cover,
         .scale = points->scale,
+        .own = own,
+        .excess = excess,
         .alone = alone,
         .divisor = dollars,
         .square = is_square(points, slots, count),
     };
-    mark_isolated(&self, points);
+    match_points(&self, points, own);
     status = run(&self, points, &input);
+    job->result->stats.objective = 0;
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;
 done:
     free(self.out);
     free(alone);
     free(dollars);
+    free(own);
+    free(excess);
     return status;
 }

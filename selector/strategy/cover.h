@@ -7,10 +7,8 @@
 
 /*
  * Picks from candidates slots[0..count), which rise and hold all of the points' slots, what raises the coverage of `points`
- * most for its price, until the policy's bounds are met; see kernel/coverage.h for the objective. Where one dear sample alone
- * is worth more than all that greed bought, the batch starts with it: the better of the two is within (1 - 1/e) / 2 of the best
- * set (Leskovec and others, "Cost-effective outbreak detection in networks", KDD 2007). A candidate without an embedding is
- * worth what its own label is. Isolated points are kept out, and near-duplicates where points->spacing says how near. Raises
- * points->cover.
+ * most for its price, with the guard of guard.h, until the policy's bounds are met; see kernel/coverage.h for the objective. A
+ * candidate without an embedding is worth what its own label is. Isolated points are kept out, and near-duplicates where
+ * points->spacing says how near. Raises points->cover.
  */
 enum select_status select_cover(struct select_job *job, struct select_points *points, const uint32_t *slots, size_t count);

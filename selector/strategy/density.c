@@ -30,6 +30,7 @@ enum select_status select_run_density(struct select_job *job)
     if (similarity == NULL || gains == NULL)
         goto done;
     status = select_job_scores(job, 1, true);
+    select_job_pass(job, 0, 0.9);
     if (status == SELECT_OK)
         status = select_status_of(kernel_mean_cosine(job->team, job->input->embeddings, job->candidates, count, similarity));
     if (status != SELECT_OK)

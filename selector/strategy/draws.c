@@ -34,11 +34,12 @@ static enum select_status score(struct select_job *job, enum select_strategy str
         out.vote_entropy = scores;
     else
         out.information = scores;
+    select_job_pass(job, 0, 0.7);
     enum select_status status = select_status_of(kernel_draws(job->team, input->draws, input->draw_count, &out));
     for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
         gains[i] = (double)scores[job->candidates[i]];
     free(scores);
-    return status == SELECT_OK ? select_job_scores(job, 1, false) : status;
+    return status;
 }
 
 enum select_status select_run_draws(struct select_job *job)

@@ -64,9 +64,7 @@ static enum select_status run(struct select_job *job, const struct kernel_residu
         return SELECT_NO_MEMORY;
     struct select_iteration iteration;
     select_iteration_init(&iteration, job, &calls, dsquared);
-    enum select_status status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
-        status = add_known(job, residual == NULL, dsquared);
+    enum select_status status = add_known(job, residual == NULL, dsquared);
     if (status == SELECT_OK)
         status = select_fill(job, &iteration.source, false);
     kernel_dsquared_free(&dsquared);

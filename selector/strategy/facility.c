@@ -17,10 +17,9 @@ enum select_status select_run_facility_location(struct select_job *job)
     struct select_points points = {0};
     size_t want = job->policy->references_max > 0 ? job->policy->references_max : EXACT_MAX;
     enum select_status status = select_points_init(&points, job, want, false);
+    select_job_pass(job, 0.1, 0.4);
     if (status == SELECT_OK)
         status = select_points_cover(&points, job);
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
         status = select_cover(job, &points, points.slots, points.points.count);
     select_points_deinit(&points);

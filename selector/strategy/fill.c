@@ -32,12 +32,11 @@ static bool accept(void *context, uint32_t slot)
 static bool satisfied(const struct phase *phase)
 {
     const struct select_job *job = phase->job;
-    const struct select_policy *policy = job->policy;
     if (phase->spares)
-        return job->result->spare_count >= policy->spares;
-    if (job->result->count >= policy->count || select_job_money_left(job) < job->least_cost)
+        return job->result->spare_count >= job->policy->spares;
+    if (select_job_full(job) || job->result->count >= job->pick_limit)
         return true;
-    return phase->share != NULL && select_quota_met(job, (size_t)(phase->share - policy->shares));
+    return phase->share != NULL && select_quota_met(job, (size_t)(phase->share - job->policy->shares));
 }
 
 static enum select_status run_phase(struct phase *phase, struct select_source *source)
@@ -72,6 +71,7 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
 enum select_status select_fill(struct select_job *job, struct select_source *source, bool in_turn)
 {
     enum select_status status = SELECT_OK;
+    select_job_pass(job, job->pass_to, job->pass_to);
     for (size_t i = 0; i < job->policy->share_count && status == SELECT_OK; i++) {
         struct phase phase = {.job = job, .share = &job->policy->shares[i]};
         status = run_phase(&phase, source);
@@ -80,7 +80,8 @@ enum select_status select_fill(struct select_job *job, struct select_source *sou
     if (status == SELECT_OK)
         status = run_phase(&merit, source);
     struct phase spares = {.job = job, .spares = true};
-    if (status == SELECT_OK)
+    bool last = job->pick_limit == SIZE_MAX || select_job_full(job);
+    if (status == SELECT_OK && last)
         status = run_phase(&spares, source);
     return status;
 }

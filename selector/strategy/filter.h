@@ -6,19 +6,6 @@
 
 #include "selector/strategy/job.h"
 
-/* A sample whose neighbour of this rank is far away is an outlier: two strange samples may be near each other by chance. */
-enum { FILTER_NEIGHBOR = 2 };
-
-/* A near-duplicate is nearer than this share of the usual squared distance between neighbours. */
-#define FILTER_DUPLICATE_SHARE 0.1
-
-/*
- * From the squared distances of points to their FILTER_NEIGHBOR-th other: the median of them, and the one beyond which a point
- * is an outlier, by some deviations of the logarithm; the deviation is taken from the median of deviations, which outliers do
- * not move. `scratch` is [count].
- */
-void select_filter_bounds(const float *distances, size_t count, float *scratch, float *spacing, float *isolation);
-
 struct select_filter;
 
 /*

@@ -15,9 +15,8 @@ enum select_status select_run_gradient_length(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (length == NULL || gains == NULL)
         goto done;
+    select_job_pass(job, 0, 0.8);
     status = select_status_of(kernel_gradient_length(job->team, input->probabilities, input->embeddings, length));
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status != SELECT_OK)
         goto done;
     for (size_t i = 0; i < job->candidate_count; i++)

@@ -95,10 +95,9 @@ enum select_status select_run_graph_cut(struct select_job *job)
         want = job->candidate_count <= EXACT_MAX ? EXACT_MAX : SAMPLE;
     float *density = malloc((job->candidate_count + 1) * sizeof *density);
     enum select_status status = density != NULL ? select_points_init(&points, job, want, false) : SELECT_NO_MEMORY;
+    select_job_pass(job, 0.1, 0.5);
     if (status == SELECT_OK)
         status = measure(job, &points, density);
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
         status = cut(job, &points, density);
     select_points_deinit(&points);

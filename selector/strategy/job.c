@@ -17,9 +17,27 @@ bool select_job_fits(const struct select_job *job, uint32_t slot)
     return select_quota_fits(job, slot);
 }
 
+void select_job_pass(struct select_job *job, double from, double to)
+{
+    select_job_counted_pass(job, from, to, NULL, 0);
+}
+
+void select_job_counted_pass(struct select_job *job, double from, double to, const atomic_size_t *done, size_t steps)
+{
+    job->pass_from = from;
+    job->pass_to = to;
+    job->pass_done = done;
+    job->pass_steps = steps;
+}
+
 int64_t select_job_money_left(const struct select_job *job)
 {
     return job->policy->budget - job->result->cost;
+}
+
+bool select_job_full(const struct select_job *job)
+{
+    return job->result->count >= job->policy->count || select_job_money_left(job) < job->least_cost;
 }
 
 static bool make_room(struct select_job *job)
@@ -65,17 +83,6 @@ bool select_job_add(struct select_job *job, uint32_t slot, const struct select_w
     result->count++;
     select_quota_add(job, slot);
     return true;
-}
-
-void select_job_explain(struct select_job *job)
-{
-    for (size_t i = 0; i < job->result->count + job->result->spare_count; i++) {
-        struct select_pick *pick = &job->result->picks[i];
-        pick->predicted = job->predicted != NULL ? job->predicted[pick->slot] : -1;
-        pick->uncertainty = job->uncertainty != NULL ? (double)job->uncertainty[pick->slot] : 0;
-        pick->class_weight = select_job_class_weight(job, pick->slot);
-        pick->slice_weight = select_job_slice_weight(job, pick->slot);
-    }
 }
 
 void select_job_undo(struct select_job *job, size_t count)
@@ -124,6 +131,16 @@ double select_per_dollar(const struct select_job *job, uint32_t slot, double gai
 {
     double dollars = select_job_dollars(job, slot);
     return gain > 0 ? gain / dollars : gain * dollars;
+}
+
+void select_job_keep_open(struct select_job *job)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < job->candidate_count; i++) {
+        if (!job->picked[job->candidates[i]])
+            job->candidates[kept++] = job->candidates[i];
+    }
+    job->candidate_count = kept;
 }
 
 void select_job_keep_embedded(struct select_job *job)

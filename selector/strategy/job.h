@@ -3,9 +3,13 @@
  */
 #pragma once
 
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
+#include "selector/kernel/status.h"
+#include "selector/kernel/team.h"
 #include "selector/kernel/sort.h"
 #include "selector/strategy/select.h"
+
+#include <stdatomic.h>
 
 /* Streams of random numbers: one a purpose, so that no two purposes share a draw. */
 enum select_stream {
@@ -52,7 +56,23 @@ struct select_job {
     struct select_filter *filter; /* NULL: nothing is kept out */
     struct select_result *result;
     size_t pick_room;
+    size_t pick_limit; /* picks at most in this round of several; SIZE_MAX: there is one round */
+    /* How far the call is: see select_job_pass. */
+    double pass_from;
+    double pass_to;
+    const atomic_size_t *pass_done; /* of pass_steps; NULL: the team knows */
+    size_t pass_steps;
+    double told; /* to the progress function: that never falls */
 };
+
+/*
+ * What comes next takes the call from one share of its work before the first pick to another. How far it is in between, the
+ * tiles of the team's one run tell; where there are several runs, it is at `to` after the first. The picks are what is left.
+ */
+void select_job_pass(struct select_job *job, double from, double to);
+
+/* As select_job_pass, told by a count of steps that rises to `steps`. The count is borrowed until the next pass. */
+void select_job_counted_pass(struct select_job *job, double from, double to, const atomic_size_t *done, size_t steps);
 
 /* price x overlap of one sample; false: it overflows, the sample cannot be paid for. */
 static inline bool select_job_cost(const struct select_job *job, uint32_t slot, int64_t *cost)
@@ -73,6 +93,9 @@ static inline bool select_job_known(const struct select_job *job, uint32_t slot)
 /* Money left for picks. */
 int64_t select_job_money_left(const struct select_job *job);
 
+/* Whether the batch has all that the count and the money allow. */
+bool select_job_full(const struct select_job *job);
+
 /* What one pick is worth, and how it came to be picked. */
 struct select_worth {
     enum select_arm arm;
@@ -85,8 +108,8 @@ struct select_worth {
 /* Appends a pick, or a spare once `spare` is true. False without memory. */
 bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare);
 
-/* Fills in the terms of picks that are known once all columns are read. */
-void select_job_explain(struct select_job *job);
+/* Fills in the terms of picks that are known once all are made; predicted classes too, where the strategy did without. */
+enum select_status select_job_explain(struct select_job *job);
 
 /* Takes back every pick after the first `count`, and all spares; not for a job with a filter. */
 void select_job_undo(struct select_job *job, size_t count);
@@ -110,6 +133,9 @@ static inline double select_job_dollars(const struct select_job *job, uint32_t s
 
 /* Gain per dollar. What is worth less than nothing is not made better by being dear: that is multiplied. */
 double select_per_dollar(const struct select_job *job, uint32_t slot, double gain);
+
+/* Forgets the candidates that are picked already. */
+void select_job_keep_open(struct select_job *job);
 
 /* Forgets the candidates that have no embedding. */
 void select_job_keep_embedded(struct select_job *job);

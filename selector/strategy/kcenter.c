@@ -63,8 +63,6 @@ static enum select_status run(struct select_job *job, double outlier_share)
     select_iteration_init(&iteration, job, &calls, kcenter);
     enum select_status status = SELECT_NO_MEMORY;
     if (kernel_kcenter_set_aside(kcenter, outliers < (double)job->candidate_count ? (size_t)outliers : job->candidate_count))
-        status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
         status = add_known(job, kcenter);
     if (status == SELECT_OK)
         status = select_fill(job, &iteration.source, false);

@@ -49,7 +49,11 @@ enum select_status select_order_init(struct select_order *order, const struct se
         .gains = gains,
         .probabilities = probabilities,
     };
-    return kernel_order_init(&order->order, keys, job->candidate_count) ? SELECT_OK : SELECT_NO_MEMORY;
+    if (kernel_team_stopped(job->team))
+        return SELECT_CANCELED;
+    if (!kernel_order_init(&order->order, keys, job->candidate_count))
+        return SELECT_NO_MEMORY;
+    return kernel_team_stopped(job->team) ? SELECT_CANCELED : SELECT_OK;
 }
 
 void select_order_deinit(struct select_order *order)

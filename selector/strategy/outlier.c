@@ -39,12 +39,16 @@ static enum select_status measure(
     };
     enum kernel_status status = KERNEL_NO_MEMORY;
     double recall;
+    atomic_size_t queries_done = 0;
+    found.done = &queries_done;
+    select_job_counted_pass(job, 0, 0.9, &queries_done, job->candidate_count);
     if (found.slots != NULL && found.distances2 != NULL)
         status = select_nearest_find(nearest, queries, job->candidate_count, &found, &recall);
     for (size_t i = 0; status == KERNEL_OK && i < job->candidate_count; i++) {
         float farthest = found.distances2[i * k + k - 1];
         gains[i] = isfinite(farthest) ? sqrt((double)farthest) : 0;
     }
+    select_job_pass(job, 0.9, 0.9);
     free(found.slots);
     free(found.distances2);
     return select_status_of(status);
@@ -71,8 +75,6 @@ enum select_status select_run_outlier(struct select_job *job)
     };
     list_queries(job, slots, queries);
     status = measure(job, &nearest, queries, gains);
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
         status = select_rank(job, gains);
 done:

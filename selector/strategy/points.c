@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { TILE = 16384 };
+
 static bool embedded(const struct select_job *job, size_t slot)
 {
     return kernel_row(job->input->embeddings, slot) != NULL;
@@ -21,15 +23,20 @@ static bool embedded(const struct select_job *job, size_t slot)
  * by worth, by worth per dollar, equal by predicted class, and one a kind that the policy wants a minimum share of. So it lies
  * where the objective is, holds what is cheap and what is rare, and no sample is so unlikely that its weight would be wild.
  */
+struct chances;
+typedef double part_fn(const struct chances *chances, uint32_t slot);
+
 struct chances {
     const struct select_job *job;
     const struct select_share *share; /* of the part that is about one */
     size_t *predicted;                /* [classes + 1] candidates by predicted class; the last: without one */
     size_t parts;
     double *chance; /* [candidate_count], 0 for those without an embedding */
+    /* Of the pass at hand. */
+    part_fn *part;
+    double factor;
+    double *sums; /* [tiles] */
 };
-
-typedef double part_fn(const struct chances *chances, uint32_t slot);
 
 static double part_equal(const struct chances *chances, uint32_t slot)
 {
@@ -64,55 +71,130 @@ static double part_share(const struct chances *chances, uint32_t slot)
     return select_quota_is_of(chances->job, chances->share, slot) ? 1 : 0;
 }
 
-/* Adds a part, unless it is nothing everywhere. */
-static void add_part(struct chances *chances, part_fn *part)
+/* --- passes over all candidates, in tiles --- */
+
+static size_t tile_end(const struct chances *chances, size_t tile)
 {
-    const struct select_job *job = chances->job;
-    double total = 0;
-    for (size_t i = 0; i < job->candidate_count; i++)
-        total += embedded(job, job->candidates[i]) ? part(chances, job->candidates[i]) : 0;
-    if (!(total > 0) || !isfinite(total))
-        return;
-    for (size_t i = 0; i < job->candidate_count; i++)
-        chances->chance[i] += embedded(job, job->candidates[i]) ? part(chances, job->candidates[i]) / total : 0;
-    chances->parts++;
+    size_t count = chances->job->candidate_count;
+    return (tile + 1) * TILE < count ? (tile + 1) * TILE : count;
 }
 
-static void add_parts(struct chances *chances)
+static size_t tiles_of(const struct chances *chances)
+{
+    return (chances->job->candidate_count + TILE - 1) / TILE;
+}
+
+static double part_of(const struct chances *chances, size_t i)
+{
+    uint32_t slot = chances->job->candidates[i];
+    return embedded(chances->job, slot) ? chances->part(chances, slot) : 0;
+}
+
+static void sum_part(void *context, size_t tile, unsigned worker)
+{
+    struct chances *chances = context;
+    (void)worker;
+    double sum = 0;
+    for (size_t i = tile * TILE; i < tile_end(chances, tile); i++)
+        sum += part_of(chances, i);
+    chances->sums[tile] = sum;
+}
+
+static void add_part_tile(void *context, size_t tile, unsigned worker)
+{
+    struct chances *chances = context;
+    (void)worker;
+    for (size_t i = tile * TILE; i < tile_end(chances, tile); i++)
+        chances->chance[i] += part_of(chances, i) * chances->factor;
+}
+
+static void sum_chances(void *context, size_t tile, unsigned worker)
+{
+    struct chances *chances = context;
+    (void)worker;
+    double sum = 0;
+    for (size_t i = tile * TILE; i < tile_end(chances, tile); i++)
+        sum += fmin(1, chances->factor * chances->chance[i]);
+    chances->sums[tile] = sum;
+}
+
+static void cut_chances(void *context, size_t tile, unsigned worker)
+{
+    struct chances *chances = context;
+    (void)worker;
+    for (size_t i = tile * TILE; i < tile_end(chances, tile); i++)
+        chances->chance[i] = fmin(1, chances->factor * chances->chance[i]);
+}
+
+/* Does one pass; false if it was stopped. */
+static bool pass(struct chances *chances, kernel_tile_fn *tile)
+{
+    return kernel_team_run(chances->job->team, tiles_of(chances), tile, chances);
+}
+
+/* As pass, with the sum of the tiles' sums in `total`. */
+static bool sum_pass(struct chances *chances, kernel_tile_fn *tile, double *total)
+{
+    bool done = pass(chances, tile);
+    *total = 0;
+    for (size_t t = 0; done && t < tiles_of(chances); t++)
+        *total += chances->sums[t];
+    return done;
+}
+
+/* --- chances from passes --- */
+
+/* Adds a part, unless it is nothing everywhere. */
+static bool add_part(struct chances *chances, part_fn *part)
+{
+    double total;
+    chances->part = part;
+    if (!sum_pass(chances, sum_part, &total))
+        return false;
+    if (!(total > 0) || !isfinite(total) || !isfinite(1 / total))
+        return true;
+    chances->factor = 1 / total;
+    chances->parts++;
+    return pass(chances, add_part_tile);
+}
+
+static bool add_parts(struct chances *chances)
 {
     const struct select_job *job = chances->job;
-    add_part(chances, part_equal);
-    add_part(chances, part_worth);
-    add_part(chances, part_per_dollar);
+    if (!add_part(chances, part_equal) || !add_part(chances, part_worth) || !add_part(chances, part_per_dollar))
+        return false;
     for (size_t i = 0; job->predicted != NULL && i < job->candidate_count; i++)
         chances->predicted[predicted_of(chances, job->candidates[i])]++;
-    if (job->predicted != NULL)
-        add_part(chances, part_class);
+    if (job->predicted != NULL && !add_part(chances, part_class))
+        return false;
     for (size_t i = 0; i < job->policy->share_count; i++) {
         chances->share = &job->policy->shares[i];
-        if (chances->share->share > 0)
-            add_part(chances, part_share);
+        if (chances->share->share > 0 && !add_part(chances, part_share))
+            return false;
     }
+    return true;
 }
 
-/* Makes chances that sum to 1 ones that sum to `want`. Those above 1 are cut; what that loses goes to the others, which settles
- * in a few turns. */
-static void scale_chances(double *chance, size_t count, size_t want)
+/* Makes chances that sum to their parts ones that sum to `want`. Those above 1 are cut; what that loses goes to the others,
+ * which settles in a few turns. */
+static bool scale_chances(struct chances *chances, size_t want)
 {
-    double factor = (double)want;
+    chances->factor = (double)want / (double)chances->parts;
     for (int turn = 0; turn < 16; turn++) {
-        double reached = 0;
-        for (size_t i = 0; i < count; i++)
-            reached += fmin(1, factor * chance[i]);
-        factor *= (double)want / reached;
+        double reached;
+        if (!sum_pass(chances, sum_chances, &reached))
+            return false;
+        chances->factor *= (double)want / reached;
+        if (fabs(reached - (double)want) <= 1e-9 * (double)want)
+            break;
     }
-    for (size_t i = 0; i < count; i++)
-        chance[i] = fmin(1, factor * chance[i]);
+    return pass(chances, cut_chances);
 }
 
 static void add_point(struct select_points *points, const struct select_job *job, uint32_t slot, double chance, bool worth)
 {
     points->slots[points->points.count] = slot;
+    points->chance[points->points.count] = (float)chance;
     points->weight[points->points.count++] = (float)((worth ? select_job_worth(job, slot) : 1) / chance);
 }
 
@@ -125,14 +207,14 @@ static enum select_status sample_points(struct select_points *points, const stru
         .predicted = calloc(job->input->classes + 1, sizeof *chances.predicted),
         .chance = calloc(count + 1, sizeof *chances.chance),
     };
+    chances.sums = malloc((tiles_of(&chances) + 1) * sizeof *chances.sums);
     enum select_status status = SELECT_NO_MEMORY;
-    if (chances.predicted == NULL || chances.chance == NULL)
+    if (chances.predicted == NULL || chances.chance == NULL || chances.sums == NULL)
         goto done;
-    add_parts(&chances);
-    for (size_t i = 0; i < count; i++)
-        chances.chance[i] /= (double)chances.parts;
-    scale_chances(chances.chance, count, want);
-    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, 0);
+    status = SELECT_CANCELED;
+    if (!add_parts(&chances) || !scale_chances(&chances, want))
+        goto done;
+    double next = kernel_random_uniform(job->policy->seed, STREAM_REFERENCES, job->result->count);
     double at = 0;
     for (size_t i = 0; i < count && points->points.count < want; i++) {
         at += chances.chance[i];
@@ -145,6 +227,7 @@ static enum select_status sample_points(struct select_points *points, const stru
 done:
     free(chances.predicted);
     free(chances.chance);
+    free(chances.sums);
     return status;
 }
 
@@ -187,13 +270,14 @@ enum select_status select_points_init(struct select_points *points, const struct
     *points = (struct select_points){
         .slots = malloc((want + 1) * sizeof *points->slots),
         .weight = malloc((want + 1) * sizeof *points->weight),
+        .chance = malloc((want + 1) * sizeof *points->chance),
         .cover = calloc(want + 1, sizeof *points->cover),
         .known = malloc((job->input->n + 1) * sizeof *points->known),
         .spacing = -1,
         .isolated = calloc(want + 1, 1),
     };
-    if (points->slots == NULL || points->weight == NULL || points->cover == NULL || points->known == NULL ||
-        points->isolated == NULL)
+    if (points->slots == NULL || points->weight == NULL || points->chance == NULL || points->cover == NULL ||
+        points->known == NULL || points->isolated == NULL)
         return SELECT_NO_MEMORY;
     points->known_count = select_list_known(job, points->known);
     enum select_status status = choose_points(points, job, want, worth);
@@ -219,6 +303,7 @@ void select_points_deinit(struct select_points *points)
     free(points->norm2);
     free(points->origin);
     free(points->weight);
+    free(points->chance);
     free(points->cover);
     free(points->known);
     free(points->isolated);

@@ -15,11 +15,12 @@ struct select_points {
     float *norm2;    /* points.norm2 */
     float *origin;   /* [width] mean of the reference points, taken off every row */
     float *weight;   /* [points.count] how many samples' worth (select_job_worth) each stands for */
+    float *chance;   /* [points.count] with which it was drawn: it is that share of what it stands for; 1: for itself alone */
     float *cover;    /* [points.count] by what is labelled, in flight or picked already */
     uint32_t *known; /* [known_count] those samples, where they have an embedding */
     size_t known_count;
     float scale;       /* of the kernel exp(-d^2 / scale) */
-    float spacing;     /* median squared distance of a point to its FILTER_NEIGHBOR-th other; -1: not looked for */
+    float spacing;     /* median squared distance of a point to its USUAL_NEIGHBOR-th other; -1: not looked for */
     uint8_t *isolated; /* [points.count] 1: an outlier, to be kept out; all 0 at first */
 };
 

@@ -4,13 +4,16 @@
  * What is labelled and in flight covers already. The radius is parameters.radius, or as in the paper the largest for which the
  * share parameters.purity (0.95) of balls holds samples of one cluster only, by k-means into as many clusters as there are
  * classes (parameters.clusters; 10 without classes). That is the 1 - purity quantile of the distances to the nearest sample of
- * another cluster, taken of some samples. By samples covered per dollar. Exact up to EXACT_MAX candidates; beyond, so many
- * evenly spaced ones are chosen among. Embeddings are taken as they are: the paper scales them to length 1.
+ * another cluster, taken of some samples. By samples covered per dollar, with the guard of guard.h. Exact up to EXACT_MAX
+ * candidates; beyond, so many evenly spaced ones are chosen among. Embeddings are taken as they are: the paper scales them to
+ * length 1.
  */
 #include "selector/kernel/ball_cover.h"
+#include "selector/kernel/ball_pairs.h"
 #include "selector/kernel/purity.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/clusters.h"
+#include "selector/strategy/guard.h"
 #include "selector/strategy/iteration.h"
 #include "selector/strategy/scale.h"
 #include "selector/strategy/subset.h"
@@ -117,8 +120,11 @@ static enum select_status build(struct select_job *job, struct balls *balls, flo
     for (;;) {
         job->candidate_count = select_thin(job->candidates, job->candidate_count, most, job->candidates);
         size_t count = select_list_pool(job, balls->slots, balls->candidate);
+        atomic_size_t done = 0;
+        select_job_counted_pass(job, 0.3, 0.9, &done, kernel_ball_pairs_steps(count));
         enum kernel_status status = kernel_ball_graph_init(
-            &balls->graph, job->team, job->input->embeddings, balls->slots, count, radius2, job->policy->seed);
+            &balls->graph, job->team, job->input->embeddings, balls->slots, count, radius2, job->policy->seed, &done);
+        select_job_pass(job, 0.9, 0.9);
         if (status != KERNEL_END || job->candidate_count < 2)
             return select_status_of(status);
         kernel_ball_graph_deinit(&balls->graph);
@@ -126,19 +132,38 @@ static enum select_status build(struct select_job *job, struct balls *balls, flo
     }
 }
 
-static enum select_status choose(struct select_job *job, const struct balls *balls, const double *dollars)
+/* A cover in which what is known has covered its part. NULL without memory. */
+static struct kernel_ball_cover *start(const struct select_job *job, const struct balls *balls, const double *dollars)
 {
     struct kernel_ball_cover *kernel = kernel_ball_cover_new(&balls->graph, balls->nodes, job->candidate_count, dollars);
-    if (kernel == NULL)
-        return SELECT_NO_MEMORY;
-    for (uint32_t node = 0; node < balls->graph.count; node++) {
+    for (uint32_t node = 0; kernel != NULL && node < balls->graph.count; node++) {
         if (balls->candidate[node] == UINT32_MAX)
             kernel_ball_cover_add(kernel, node);
     }
+    return kernel;
+}
+
+/* By samples covered per dollar, with the guard of that; `alone` [candidates] is scratch. */
+static enum select_status choose(struct select_job *job, const struct balls *balls, const double *dollars, float *alone)
+{
+    size_t kept = job->result->count;
     struct select_iteration iteration;
+    struct kernel_ball_cover *kernel = start(job, balls, dollars);
+    if (kernel == NULL)
+        return SELECT_NO_MEMORY;
+    for (uint32_t i = 0; i < job->candidate_count; i++)
+        alone[i] = (float)kernel_ball_cover_gain(kernel, i);
     select_iteration_init(&iteration, job, &calls, kernel);
     iteration.per_dollar = true;
     enum select_status status = select_fill(job, &iteration.source, false);
+    uint32_t slot;
+    if (status == SELECT_OK && select_guard(job, kept, job->candidates, alone, job->candidate_count, &slot)) {
+        kernel_ball_cover_free(&kernel);
+        iteration.kernel = kernel = start(job, balls, dollars);
+        status = kernel != NULL ? select_guard_start(job, kept, &iteration.source, slot) : SELECT_NO_MEMORY;
+        if (status == SELECT_OK)
+            status = select_fill(job, &iteration.source, false);
+    }
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;
     kernel_ball_cover_free(&kernel);
@@ -154,8 +179,9 @@ static enum select_status cover(struct select_job *job, float radius2)
         .nodes = calloc(job->candidate_count + 1, sizeof *balls.nodes),
     };
     double *dollars = malloc((job->candidate_count + 1) * sizeof *dollars);
+    float *alone = malloc((job->candidate_count + 1) * sizeof *alone);
     enum select_status status = SELECT_NO_MEMORY;
-    if (balls.slots != NULL && balls.candidate != NULL && balls.nodes != NULL && dollars != NULL)
+    if (balls.slots != NULL && balls.candidate != NULL && balls.nodes != NULL && dollars != NULL && alone != NULL)
         status = build(job, &balls, radius2);
     for (uint32_t node = 0; status == SELECT_OK && node < balls.graph.count; node++) {
         if (balls.candidate[node] != UINT32_MAX)
@@ -164,12 +190,13 @@ static enum select_status cover(struct select_job *job, float radius2)
     for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
         dollars[i] = select_job_dollars(job, job->candidates[i]);
     if (status == SELECT_OK)
-        status = choose(job, &balls, dollars);
+        status = choose(job, &balls, dollars, alone);
     kernel_ball_graph_deinit(&balls.graph);
     free(balls.slots);
     free(balls.candidate);
     free(balls.nodes);
     free(dollars);
+    free(alone);
     return status;
 }
 
@@ -183,8 +210,6 @@ enum select_status select_run_probcover(struct select_job *job)
     float radius2 = 0;
     enum select_status status = find_radius(job, known, known_count, &radius2);
     free(known);
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status == SELECT_OK)
         status = cover(job, radius2);
     job->result->stats.radius = sqrt((double)radius2);

@@ -138,9 +138,6 @@ enum select_status select_run_random(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL || gains == NULL)
         goto done;
-    status = job->policy->share_count > 0 ? select_job_scores(job, 1, false) : SELECT_OK;
-    if (status != SELECT_OK)
-        goto done;
     draw(job, STREAM_ORDER, keys);
     status = select_order_init(&order, job, keys, gains, NULL);
     if (status == SELECT_OK)
@@ -153,6 +150,32 @@ done:
     free(keys);
     free(gains);
     return status;
+}
+
+/* Takes candidates in turn until the money is spent or there are as many picks as are wanted. */
+static enum select_status take_control(struct select_job *job, struct kernel_order *order, double money, double whole)
+{
+    double spent = 0;
+    for (size_t i = 0; i < job->candidate_count && (double)job->result->count < whole; i++) {
+        if (!kernel_order_extend(order, i + 1))
+            return SELECT_NO_MEMORY;
+        uint32_t slot = job->candidates[order->items[i]];
+        int64_t cost = 0;
+        if (!select_job_fits(job, slot))
+            continue;
+        if (!select_job_cost(job, slot, &cost) || cost > select_job_money_left(job) || job->result->count >= job->policy->count)
+            break;
+        double over = spent + (double)cost - money;
+        bool last = over > 0;
+        if (last && kernel_random_uniform(job->policy->seed, STREAM_CONTROL_ROUND, 1) * (double)cost < over)
+            break;
+        if (!select_job_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_CONTROL}, false))
+            return SELECT_NO_MEMORY;
+        spent += (double)cost;
+        if (last)
+            break;
+    }
+    return SELECT_OK;
 }
 
 /*
@@ -168,38 +191,17 @@ enum select_status select_control(struct select_job *job)
         return SELECT_OK;
     double round = kernel_random_uniform(policy->seed, STREAM_CONTROL_ROUND, 0);
     double whole = isinf(places) ? HUGE_VAL : floor(places + round);
+    struct kernel_order order = {0};
     double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
-    uint32_t *order = malloc((job->candidate_count + 1) * sizeof *order);
     enum select_status status = SELECT_NO_MEMORY;
-    if (keys == NULL || order == NULL)
-        goto done;
+    if (keys == NULL)
+        return status;
     draw(job, STREAM_CONTROL, keys);
-    if (!kernel_sort_falling(keys, job->candidate_count, order))
-        goto done;
-    status = SELECT_OK;
-    double spent = 0;
-    for (size_t i = 0; i < job->candidate_count && (double)job->result->count < whole; i++) {
-        uint32_t slot = job->candidates[order[i]];
-        int64_t cost = 0;
-        if (!select_job_fits(job, slot))
-            continue;
-        if (!select_job_cost(job, slot, &cost) || cost > select_job_money_left(job) || job->result->count >= policy->count)
-            break;
-        double over = spent + (double)cost - money;
-        bool last = over > 0;
-        if (last && kernel_random_uniform(policy->seed, STREAM_CONTROL_ROUND, 1) * (double)cost < over)
-            break;
-        if (!select_job_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_CONTROL}, false)) {
-            status = SELECT_NO_MEMORY;
-            break;
-        }
-        spent += (double)cost;
-        if (last)
-            break;
-    }
-    record(job, 0, job->result->count, places, money, true);
-done:
+    if (kernel_order_init(&order, keys, job->candidate_count))
+        status = kernel_team_stopped(job->team) ? SELECT_CANCELED : take_control(job, &order, money, whole);
+    if (status == SELECT_OK)
+        record(job, 0, job->result->count, places, money, true);
+    kernel_order_deinit(&order);
     free(keys);
-    free(order);
     return status;
 }

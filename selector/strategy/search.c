@@ -19,7 +19,7 @@
 enum { ANCHORS_MAX = 1024, TILE = 256 };
 
 struct search {
-    const struct select_job *job;
+    struct select_job *job;
     struct kernel_points anchors;
     uint32_t *slots;  /* of the anchors */
     float *values;    /* [anchors x width], around their mean */
@@ -89,7 +89,7 @@ static enum select_status find_reach(struct search *search)
 
 static enum select_status look_around(struct search *search, size_t count)
 {
-    const struct select_job *job = search->job;
+    struct select_job *job = search->job;
     const struct kernel_rows *rows = job->input->embeddings;
     size_t width = rows->width;
     search->scratch_size = TILE * (width + 1 + count);
@@ -106,6 +106,7 @@ static enum select_status look_around(struct search *search, size_t count)
     enum select_status status = find_reach(search);
     if (status != SELECT_OK)
         return status;
+    select_job_pass(job, 0, 0.9);
     bool done = kernel_team_run(job->team, (job->candidate_count + TILE - 1) / TILE, look_tile, search);
     return done ? SELECT_OK : SELECT_CANCELED;
 }
@@ -164,8 +165,6 @@ enum select_status select_run_search(struct select_job *job)
     status = check(job, anchors);
     if (status == SELECT_OK && anchors > 0)
         status = look_around(&search, anchors);
-    if (status == SELECT_OK)
-        status = select_job_scores(job, 1, false);
     if (status != SELECT_OK)
         goto done;
     weigh(&search, anchors > 0);

@@ -45,7 +45,7 @@ static const struct {
     [SELECT_PROBCOVER] = {"probcover", select_run_probcover, NEED_EMBEDDINGS},
     [SELECT_CLUSTER_MARGIN] = {"cluster_margin", select_run_cluster_margin, NEED_PREDICTIONS | NEED_EMBEDDINGS},
     [SELECT_SEARCH] = {"search", select_run_search, NEED_EMBEDDINGS},
-    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_PREDICTIONS},
+    [SELECT_GALAXY] = {"galaxy", select_run_galaxy, NEED_DENSE | NEED_DISTRIBUTION},
 };
 
 /* Lists what could be picked: in the pool, no excluded tag, within the budget. */
@@ -99,12 +99,7 @@ static enum select_status include(struct select_job *job)
         if (!select_job_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_INCLUDE}, false))
             return SELECT_NO_MEMORY;
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < job->candidate_count; i++) {
-        if (!job->picked[job->candidates[i]])
-            job->candidates[kept++] = job->candidates[i];
-    }
-    job->candidate_count = kept;
+    select_job_keep_open(job);
     return SELECT_OK;
 }
 
@@ -140,17 +135,27 @@ static void job_deinit(struct select_job *job)
     free(job->class_weight);
 }
 
-/* How far: picks made of picks wanted, where that is known. */
-static bool stop(void *context)
+/* Picks made of picks wanted, where that is known. */
+static double picked_share(const struct select_job *job)
 {
-    const struct select_job *job = context;
     const struct select_policy *policy = job->policy;
     double done = 0;
     if (policy->budget > 0 && policy->budget != INT64_MAX)
         done = (double)job->result->cost / (double)policy->budget;
     if (policy->count > 0 && (double)job->result->count / (double)policy->count > done)
         done = (double)job->result->count / (double)policy->count;
-    return policy->progress(policy->progress_context, done < 1 ? done : 1);
+    return done < 1 ? done : 1;
+}
+
+static bool stop(void *context)
+{
+    struct select_job *job = context;
+    double pass = job->pass_done != NULL ? (double)atomic_load(job->pass_done) / (double)(job->pass_steps + 1)
+                                         : kernel_team_share(job->team);
+    double before = job->pass_from + (job->pass_to - job->pass_from) * pass;
+    double done = before + (1 - job->pass_to) * picked_share(job);
+    job->told = done > job->told ? done : job->told;
+    return job->policy->progress(job->policy->progress_context, job->told);
 }
 
 enum select_status select_run(const struct select_input *input, const struct select_policy *policy,
@@ -162,7 +167,8 @@ enum select_status select_run(const struct select_input *input, const struct sel
         status = select_check_needs(input, strategies[policy->strategy].needs, error);
     if (status != SELECT_OK)
         return status;
-    struct select_job job = {.input = input, .policy = policy, .error = error, .result = result, .stop = stop};
+    struct select_job job = {
+        .input = input, .policy = policy, .error = error, .result = result, .stop = stop, .pick_limit = SIZE_MAX};
     status = job_init(&job);
     if (status == SELECT_OK)
         status = prepare(&job);
@@ -170,7 +176,7 @@ enum select_status select_run(const struct select_input *input, const struct sel
     if (status == SELECT_OK && job.candidate_count > 0 && wanted)
         status = strategies[policy->strategy].run(&job);
     if (status == SELECT_OK)
-        select_job_explain(&job);
+        status = select_job_explain(&job);
     job_deinit(&job);
     if (status != SELECT_OK)
         select_result_deinit(result);

@@ -19,36 +19,39 @@
 /* libcurated-select.so shows these functions and nothing else. */
 #pragma GCC visibility push(default)
 
-/* The numbers are kept with batches that were selected: new strategies go at the end. */
+/*
+ * docs/selection.md tells when to use which; each strategy's own source has its paper in full and what it leaves out of it. The
+ * numbers are kept with batches that were selected: new strategies go at the end.
+ */
 enum select_strategy {
-    SELECT_AUTO,             /* uncertainty coverage per dollar, with a control arm and what data allow */
-    SELECT_RANDOM,           /* uniform chance, with recorded inclusion probabilities */
-    SELECT_LEAST_CONFIDENCE, /* 1 - p(1) */
-    SELECT_MARGIN,           /* 1 - (p(1) - p(2)) */
-    SELECT_ENTROPY,
+    SELECT_AUTO,              /* uncertainty coverage per dollar (Bae and others 2025), a control arm, and what data allow */
+    SELECT_RANDOM,            /* uniform chance, with recorded inclusion probabilities */
+    SELECT_LEAST_CONFIDENCE,  /* 1 - p(1) (Lewis and Gale 1994) */
+    SELECT_MARGIN,            /* 1 - (p(1) - p(2)) (Scheffer and others 2001) */
+    SELECT_ENTROPY,           /* (Shannon 1948) */
     SELECT_UTILITY,           /* the caller's own number */
-    SELECT_KCENTER,           /* greedy farthest point (Core-Set), exact */
-    SELECT_WEIGHTED_RANDOM,   /* chance in proportion to the utility, with exact inclusion probabilities */
-    SELECT_BALD,              /* mutual information of label and model, from draws */
-    SELECT_VARIATION_RATIO,   /* share of draws that disagree with the commonest class */
-    SELECT_VOTE_ENTROPY,      /* entropy of the committee's votes */
-    SELECT_COMMITTEE_KL,      /* mean divergence of a member from the committee's mean */
-    SELECT_GRADIENT_LENGTH,   /* expected gradient length of the last layer */
-    SELECT_DENSITY,           /* information density: uncertainty times similarity to the pool */
-    SELECT_OUTLIER,           /* distance to the k-th nearest neighbour */
-    SELECT_POWER_BALD,        /* batches of BALD by stochastic ranking */
-    SELECT_KCENTER_ROBUST,    /* k-center with the outlying share of the pool left out */
-    SELECT_KMEANS_PLUS_PLUS,  /* D^2 sampling */
-    SELECT_BADGE,             /* D^2 sampling of gradient embeddings, which are never formed */
-    SELECT_DPP,               /* greedy MAP of a determinantal point process */
-    SELECT_FACILITY_LOCATION, /* every sample near a pick */
-    SELECT_GRAPH_CUT,         /* near to the pool, far from each other */
+    SELECT_KCENTER,           /* greedy farthest point, exact (Gonzalez 1985; Core-Set, Sener and Savarese 2018) */
+    SELECT_WEIGHTED_RANDOM,   /* chance in proportion to the utility, exact probabilities (Deville and Tille 1998) */
+    SELECT_BALD,              /* mutual information of label and model, from draws (Houlsby and others 2011) */
+    SELECT_VARIATION_RATIO,   /* share of draws that disagree with the commonest class (Freeman 1965) */
+    SELECT_VOTE_ENTROPY,      /* entropy of the committee's votes (Dagan and Engelson 1995) */
+    SELECT_COMMITTEE_KL,      /* mean divergence of a member from the committee's mean (McCallum and Nigam 1998) */
+    SELECT_GRADIENT_LENGTH,   /* expected gradient length of the last layer (Settles and others 2007) */
+    SELECT_DENSITY,           /* information density: uncertainty times similarity to the pool (Settles and Craven 2008) */
+    SELECT_OUTLIER,           /* distance to the k-th nearest neighbour (Ramaswamy and others 2000) */
+    SELECT_POWER_BALD,        /* batches of BALD by stochastic ranking (Kirsch and others 2023) */
+    SELECT_KCENTER_ROBUST,    /* k-center with the outlying share of the pool left out (Sener and Savarese 2018) */
+    SELECT_KMEANS_PLUS_PLUS,  /* D^2 sampling (Arthur and Vassilvitskii 2007) */
+    SELECT_BADGE,             /* D^2 sampling of gradient embeddings, which are never formed (Ash and others 2020) */
+    SELECT_DPP,               /* greedy MAP of a determinantal point process (Chen and others 2018) */
+    SELECT_FACILITY_LOCATION, /* every sample near a pick (Wei and others 2015) */
+    SELECT_GRAPH_CUT,         /* near to the pool, far from each other (Iyer and others 2021) */
     SELECT_COVERAGE,          /* uncertainty coverage: the objective of auto alone */
-    SELECT_TYPICLUST,         /* the most typical sample of each cluster */
-    SELECT_PROBCOVER,         /* balls of one radius over the most samples */
-    SELECT_CLUSTER_MARGIN,    /* small margins, round robin over clusters */
-    SELECT_SEARCH,            /* for one rare class: outward from its few known samples */
-    SELECT_GALAXY,            /* class-balanced search along a graph of ranked samples */
+    SELECT_TYPICLUST,         /* the most typical sample of each cluster (Hacohen and others 2022) */
+    SELECT_PROBCOVER,         /* balls of one radius over the most samples (Yehuda and others 2022) */
+    SELECT_CLUSTER_MARGIN,    /* small margins, round robin over clusters (Citovsky and others 2021) */
+    SELECT_SEARCH,            /* for one rare class: outward from its few known samples (SEALS, Coleman and others 2022) */
+    SELECT_GALAXY,            /* class-balanced search along lines of ranked samples (Zhang and others 2022) */
     SELECT_STRATEGIES,
 };
 
@@ -123,7 +126,7 @@ enum select_filter_mode {
 /* What methods leave open. 0 takes the default, which is that of the method's paper where it names one. */
 struct select_parameters {
     enum select_aggregate aggregate;
-    size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search, galaxy */
+    size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search */
     size_t clusters;       /* typiclust (labelled + picks, at most 500), cluster_margin */
     size_t margin_pool;    /* cluster_margin: samples of small margin looked at, a multiple of the picks (10) */
     double radius;         /* coverage, probcover, dpp, facility_location, graph_cut: of the kernel; 0: found from the data */
@@ -251,6 +254,41 @@ struct select_neighbors {
  */
 enum select_status select_neighbors(
     const struct kernel_rows *rows, struct select_neighbors *neighbors, struct select_error *error);
+
+/* Groups of near-duplicates: rows that hang together by pairs no farther apart than a radius. */
+struct select_duplicates {
+    double radius;    /* a distance; 0: that within which the duplicates filter of a policy keeps these rows from each other.
+                         Output: the one used */
+    unsigned threads; /* 0: one a processor; the result does not depend on it */
+    select_progress_fn *progress;
+    void *progress_context;
+    uint32_t *group; /* output, the caller's [rows->count]: 0: alone or absent, else the number of its group, from 1 on by
+                        rising first row */
+    size_t groups;   /* output */
+};
+
+/*
+ * Finds groups of near-duplicates, exactly, whatever the number of rows: every pair is looked at but those of tiles that are
+ * surely too far apart. `error` is optional, and filled on SELECT_BAD_INPUT. On another status than SELECT_OK the outputs hold
+ * nothing of use. Reentrant.
+ */
+enum select_status select_duplicates(
+    const struct kernel_rows *rows, struct select_duplicates *duplicates, struct select_error *error);
+
+/* How far out rows lie. */
+struct select_outliers {
+    unsigned threads; /* 0: one a processor; the result does not depend on it */
+    select_progress_fn *progress;
+    void *progress_context;
+    float *score;  /* output, the caller's [rows->count]: squared distance to the second nearest of a sample of some 3,000 rows,
+                      itself not counted, over what is usual in the sample; 0 for absent rows, and where there are too few */
+    double bound;  /* output: the junk filter of a policy keeps rows of larger scores out; INFINITY: none */
+    double radius; /* output: the distance whose score is 1 */
+};
+
+/* Scores every row, by the same sample as the junk filter where all rows are candidates. Otherwise as select_duplicates. */
+enum select_status select_outliers(
+    const struct kernel_rows *rows, struct select_outliers *outliers, struct select_error *error);
 
 /* Output: the first row that has an element which is infinite or no number, rows->count where there is none. */
 enum select_status select_rows_check(const struct kernel_rows *rows, unsigned threads, size_t *row);

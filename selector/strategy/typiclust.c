@@ -104,8 +104,11 @@ static enum select_status run(struct typiclust *self)
     if (self->cluster_of == NULL || self->typicality == NULL || self->cluster_key == NULL || self->members == NULL ||
         self->slots == NULL || self->spread == NULL || self->origin == NULL)
         return SELECT_NO_MEMORY;
-    for (size_t c = 0; status == SELECT_OK && c < self->clusters.clusters; c++)
+    double share = 0.6 / (double)self->clusters.clusters;
+    for (size_t c = 0; status == SELECT_OK && c < self->clusters.clusters; c++) {
+        select_job_pass(self->job, 0.3 + (double)c * share, 0.3 + (double)(c + 1) * share);
         status = measure(self, c);
+    }
     if (status == SELECT_OK)
         status = select_round_robin(
             self->job, self->cluster_of, self->clusters.clusters, self->cluster_key, self->typicality, self->typicality);
@@ -118,9 +121,7 @@ enum select_status select_run_typiclust(struct select_job *job)
         return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     select_job_keep_embedded(job);
     struct typiclust self = {.job = job};
-    enum select_status status = select_job_scores(job, 1, false);
-    if (status == SELECT_OK)
-        status = run(&self);
+    enum select_status status = run(&self);
     select_clusters_deinit(&self.clusters);
     free(self.candidate);
     free(self.cluster_of);

@@ -20,6 +20,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { POLL = 1 << 16 }; /* samples between two questions whether to stop */
+
 /* The candidates that have a weight, and their chances. Arrays are by index into them. */
 struct design {
     size_t count;
@@ -172,12 +174,14 @@ static bool is_open(const struct design *design, size_t i)
     return design->left[i] > 0 && design->left[i] < 1;
 }
 
-/* Decides about every sample: left[] becomes 0 or 1. `order` is random. */
-static void decide(const struct select_job *job, struct design *design)
+/* Decides about every sample: left[] becomes 0 or 1. `order` is random. False if it was stopped. */
+static bool decide(const struct select_job *job, struct design *design)
 {
     uint64_t seed = job->policy->seed;
     size_t open = SIZE_MAX;
     for (size_t r = 0; r < design->count; r++) {
+        if (r % POLL == 0 && kernel_team_stopped(job->team))
+            return false;
         size_t i = design->order[r];
         double luck = kernel_random_uniform(seed, STREAM_PIVOT, job->candidates[i]);
         if (!is_open(design, i))
@@ -196,6 +200,7 @@ static void decide(const struct select_job *job, struct design *design)
     /* Chances that sum to a whole number leave 0 or 1, but for rounding. */
     if (open != SIZE_MAX)
         design->left[open] = design->left[open] > 1 - 1e-6;
+    return true;
 }
 
 /* The picks in random order, then the others as chance in proportion to their weight would bring them. */
@@ -244,18 +249,20 @@ enum select_status select_run_weighted_random(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (!design_init(&design, job))
         goto done;
-    status = select_job_scores(job, 1, false);
-    if (status != SELECT_OK)
-        goto done;
     plan(job, &design);
+    status = SELECT_CANCELED;
+    if (kernel_team_stopped(job->team))
+        goto done;
     for (size_t i = 0; i < design.count; i++)
         design.keys[i] = kernel_random_uniform(job->policy->seed, STREAM_ORDER, job->candidates[i]);
     status = SELECT_NO_MEMORY;
     if (!kernel_sort_falling(design.keys, design.count, design.order))
         goto done;
-    decide(job, &design);
+    status = SELECT_CANCELED;
+    if (!decide(job, &design))
+        goto done;
     set_keys(job, &design);
-    status = fill(job, &design);
+    status = kernel_team_stopped(job->team) ? SELECT_CANCELED : fill(job, &design);
     for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
         job->result->stats.objective += job->result->picks[i].gain;
 done:

@@ -88,6 +88,7 @@ static int run_case(unsigned threads, size_t count, size_t width, enum kernel_dt
         const void *blocks[1] = {memory};
         struct kernel_rows rows = {count, width, row_bytes, dtype, count, blocks, NULL};
         struct kernel_scores margin = {first, second, predicted, NULL};
+        struct kernel_scores alone = {NULL, NULL, NULL, entropy};
         struct kernel_scores all = {first, second, predicted, entropy};
         double baseline = time_read(team, memory, count * row_bytes);
         char name[64];
@@ -96,6 +97,8 @@ static int run_case(unsigned threads, size_t count, size_t width, enum kernel_dt
         snprintf(name, sizeof name, "margin-%zux%zu-%s-%s-threads%u", count, width, type, vectors, threads);
         bench_print("scores", name, time_scores(team, &rows, &margin), "plain-read", baseline);
         snprintf(name, sizeof name, "entropy-%zux%zu-%s-%s-threads%u", count, width, type, vectors, threads);
+        bench_print("scores", name, time_scores(team, &rows, &alone), "plain-read", baseline);
+        snprintf(name, sizeof name, "both-%zux%zu-%s-%s-threads%u", count, width, type, vectors, threads);
         bench_print("scores", name, time_scores(team, &rows, &all), "plain-read", baseline);
     }
     kernel_team_free(&team);

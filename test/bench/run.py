@@ -16,13 +16,14 @@ from pathlib import Path
 import ingest
 import leases
 import mixed
+import sampling
 import scale
 from curated import LocalDaemon
 from images import behind_random_layer, clumps, fashion_mnist
 from measure import Recorder
 
 WITH_DAEMON = {"ingest": ingest, "leases": leases, "mixed": mixed}
-NAMES = ("c", *WITH_DAEMON, "scale")
+NAMES = ("c", "large", "sampling", *WITH_DAEMON, "scale")
 
 
 def arguments() -> argparse.Namespace:
@@ -56,10 +57,21 @@ def c_programs(build: Path, folder: Path) -> list[list[str]]:
     ]
 
 
-def run_c_programs(build: Path, folder: Path, recorder: Recorder) -> int:
-    """Run the kernels' benches, passing on the lines that are JSON. Returns how many failed."""
+def large_pools(build: Path, quick: bool) -> list[list[str]]:
+    """Selection from pools of a million samples and of ten."""
+    program = str((build / "bench" / "bench_large").resolve())
+    many = 10 if quick else 1
+    return [
+        [program, str(1_000_000 // many), "512", "f32", "auto", "random", "margin", "entropy", "kcenter"],
+        [program, str(1_000_000 // many), "512", "f16", "auto", "kmeans++", "badge", "probcover", "typiclust"],
+        [program, str(10_000_000 // many), "64", "f16", "auto", "random", "margin"],
+    ]
+
+
+def run_c_programs(commands: list[list[str]], recorder: Recorder) -> int:
+    """Run benches in C, passing on the lines that are JSON. Returns how many failed."""
     failed = 0
-    for command in c_programs(build, folder):
+    for command in commands:
         result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         for line in result.stdout.splitlines():
             if line.startswith("{"):
@@ -78,7 +90,11 @@ def main() -> int:
     # In the build folder, not in /tmp, which may be memory: the disk is what is measured.
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.build) as folder:
         if "c" in options.only:
-            failed = run_c_programs(options.build, Path(folder), recorder)
+            failed = run_c_programs(c_programs(options.build, Path(folder)), recorder)
+        if "large" in options.only:
+            failed += run_c_programs(large_pools(options.build, options.quick), recorder)
+        if "sampling" in options.only:
+            sampling.run(recorder, [12_000 if options.quick else 20_000])
         for name, module in WITH_DAEMON.items():
             if name in options.only:
                 with LocalDaemon(program, Path(folder) / name) as daemon:

@@ -7,7 +7,13 @@ import projects
 import pytest
 from curated import BudgetExhausted, Conflict, NotFound
 
-STRATEGIES = ["auto", "random", "least_confidence", "margin", "entropy", "kcenter"]
+# All that can do with predictions and embeddings.
+STRATEGIES = [
+    "auto", "random", "least_confidence", "margin", "entropy", "gradient_length", "density", "outlier", "kcenter",
+    "kcenter_robust", "kmeans++", "badge", "dpp", "facility_location", "graph_cut", "coverage", "typiclust", "probcover",
+    "cluster_margin", "search",
+]  # fmt: skip
+NOT_PUSHED = ["bald", "variation_ratio", "vote_entropy", "committee_kl", "power_bald", "utility", "weighted_random"]
 
 
 @pytest.fixture
@@ -34,6 +40,12 @@ def test_plan_is_what_is_committed(pool, strategy):
     assert pool.replay(batch.batch)["same"] is True
     again = pool.next_batch(budget_usd=2, strategy=strategy)
     assert not set(again.keys) & set(batch.keys), "what is reserved is not selected again"
+
+
+@pytest.mark.parametrize("strategy", NOT_PUSHED)
+def test_a_column_that_was_not_pushed_is_missed(pool, strategy):
+    with pytest.raises(Conflict, match="draws|utility"):
+        pool.plan(count=1, strategy=strategy)
 
 
 @pytest.mark.parametrize(("strategy", "score"), [

@@ -152,7 +152,7 @@ def test_the_knapsack_choice_reaches_its_share_of_the_best_set(strategy: str, se
     assert coverage(near, weight, result.indices.tolist()) >= 0.5 * (1 - 1 / np.e) * best
 
 
-@pytest.mark.parametrize("strategy", ["facility_location", "coverage"])
+@pytest.mark.parametrize("strategy", ["facility_location", "coverage", "probcover"])
 def test_one_dear_sample_may_beat_what_greed_buys(strategy: str) -> None:
     """Nine twins for a dear dollar against one far sample for a cent: greed buys the far one and can't pay for a twin."""
     points = np.zeros((10, 2), np.float32)
@@ -161,6 +161,7 @@ def test_one_dear_sample_may_beat_what_greed_buys(strategy: str) -> None:
     prices[9] = 0.01
     result = select(strategy, budget=1, embeddings=points, prices=prices, radius=1.0)
     assert result.indices[0] != 9
+    assert result.cost_usd == 1
     assert result.stats["objective"] == pytest.approx(9)
 
 
@@ -181,3 +182,19 @@ def test_a_sample_of_reference_points_loses_little(pool: Pool) -> None:
         for most in (400, 100)
     )
     assert 0.9 * coverage(near, weight, exact) <= coverage(near, weight, sampled) <= coverage(near, weight, exact)
+
+
+@pytest.mark.parametrize("strategy", ["coverage", "auto"])
+def test_many_picks_come_in_rounds_over_new_samples(strategy: str, pool: Pool) -> None:
+    """With 40 points for 400 samples a round picks ten: points of one sample alone would not be enough for all."""
+    result = select(
+        strategy, 100, embeddings=pool.embeddings, probs=pool.probs, radius=2.0, references_max=40, spares=7, control_share=0,
+        duplicates=False, junk=False, shares={2: 0.3},
+    )  # fmt: skip
+    chosen = np.concatenate([result.indices, result.spares])
+    assert (len(result), len(result.spares), len(np.unique(chosen))) == (100, 7, 107)
+    assert (result.reasons["predicted"] == 2).sum() >= 30
+    near, weight = similarity(pool.embeddings, 2.0), np.ones(len(pool))
+    by_chance = np.random.default_rng(0).permutation(len(pool))[:100].tolist()
+    assert coverage(near, weight, result.indices.tolist()) > coverage(near, weight, by_chance)
+    assert result.stats["objective"] == pytest.approx(result.gains.sum())

@@ -123,6 +123,43 @@ static void test_greedy(void **state)
     }
 }
 
+/* A candidate that is a reference counts there with its own weight only: as the definition says, and with no regard to how the
+ * kernel's values come about. */
+static void test_own(void **state)
+{
+    (void)state;
+    enum { N = 300, K = 50 };
+    for (int square = 0; square < 2; square++) {
+        struct problem p = problem_new(5, N, 24, square == 1 ? N : 200, false);
+        size_t references = p.input.references.count;
+        uint32_t own[N], picks[K];
+        float excess[N];
+        double gains[K], cover[N] = {0};
+        for (uint32_t i = 0; i < N; i++)
+            own[i] = i < references ? i : UINT32_MAX;
+        for (size_t r = 0; r < references; r++)
+            excess[r] = 0.75F * p.weight[r];
+        p.input.own = own;
+        p.input.excess = excess;
+        p.input.square = square == 1;
+        assert_int_equal(greedy(&p, 2, K, picks, gains), K);
+        for (size_t step = 0; step < K; step++) {
+            double best = 0, mine = 0;
+            for (size_t c = 0; c < N; c++) {
+                double value = gain(&p, cover, c);
+                if (c < references)
+                    value -= (double)excess[c] * fmax(0, 1 - cover[c]);
+                best = fmax(best, value);
+                mine = c == picks[step] ? value : mine;
+            }
+            assert_true(mine >= best * (1 - 1e-4) - 1e-5);
+            assert_true(fabs(mine - gains[step]) <= 1e-4 * (1 + mine));
+            absorb(&p, cover, picks[step]);
+        }
+        problem_free(&p);
+    }
+}
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -252,10 +289,9 @@ static void test_sort(void **state)
     }
 }
 
-/* Asked once before the tiles and once before the caller's first, whatever the other thread does. */
-static bool at_second(void *context)
+static bool at_once(void *context)
 {
-    return ++*(int *)context > 1;
+    return ++*(int *)context > 1; /* the caller asks once before the tiles and once more, whatever the other thread does */
 }
 
 static void test_stop(void **state)
@@ -263,7 +299,7 @@ static void test_stop(void **state)
     (void)state;
     struct problem p = problem_new(2, 2000, 8, 100, false);
     int asked = 0;
-    struct kernel_team *team = kernel_team_new(2, at_second, &asked);
+    struct kernel_team *team = kernel_team_new(2, at_once, &asked);
     struct kernel_coverage *coverage = kernel_coverage_new(team, &p.input);
     assert_int_equal(kernel_coverage_begin(coverage), KERNEL_STOPPED);
     assert_true(kernel_team_stopped(team));
@@ -276,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_own),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_equal),

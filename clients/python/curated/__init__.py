@@ -1,5 +1,6 @@
 """Client of curated, the daemon that decides which samples to pay to have labelled next."""
 
+from .cleaning import Duplicates, Outliers, duplicates, outliers
 from .client import Client
 from .engine import SelectionCanceled, SelectResult, select, strategies
 from .errors import (
@@ -37,12 +38,14 @@ __all__ = [
     "Conflict",
     "CuratedError",
     "Denied",
+    "Duplicates",
     "InternalError",
     "LabelPage",
     "LeaseLost",
     "LocalDaemon",
     "Neighbors",
     "NotFound",
+    "Outliers",
     "ReadOnly",
     "SelectResult",
     "Selection",
@@ -52,7 +55,9 @@ __all__ = [
     "Timeout",
     "TooLarge",
     "WorkItem",
+    "duplicates",
     "neighbors",
+    "outliers",
     "select",
     "strategies",
 ]

@@ -264,7 +264,9 @@ def _set_parameters(policy: native.Policy, parameters: Mapping[str, Any]) -> Non
 
 @contextmanager
 def watched(
-    call: native.Policy | native.Neighbors, title: str, progress: bool | Callable[[float], bool | None]
+    call: native.Policy | native.Neighbors | native.Duplicates | native.Outliers,
+    title: str,
+    progress: bool | Callable[[float], bool | None],
 ) -> Iterator[None]:
     """Let the library report how far it is, and Ctrl-C or the caller stop it; what was raised meanwhile is raised after."""
     raised: list[BaseException] = []

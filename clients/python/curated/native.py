@@ -201,6 +201,32 @@ class Neighbors(Structure):
     )
 
 
+class Duplicates(Structure):
+    """``struct select_duplicates``."""
+
+    _fields_ = (
+        ("radius", c_double),
+        ("threads", c_uint),
+        ("progress", ProgressFunction),
+        ("progress_context", c_void_p),
+        ("group", POINTER(c_uint32)),
+        ("groups", c_size_t),
+    )
+
+
+class Outliers(Structure):
+    """``struct select_outliers``."""
+
+    _fields_ = (
+        ("threads", c_uint),
+        ("progress", ProgressFunction),
+        ("progress_context", c_void_p),
+        ("score", POINTER(c_float)),
+        ("bound", c_double),
+        ("radius", c_double),
+    )
+
+
 class Error(Structure):
     """``struct select_error``."""
 
@@ -219,6 +245,8 @@ STRUCTS = {
     "select_stats": Stats,
     "select_result": Result,
     "select_neighbors": Neighbors,
+    "select_duplicates": Duplicates,
+    "select_outliers": Outliers,
     "select_error": Error,
 }
 
@@ -251,6 +279,10 @@ def library() -> ctypes.CDLL:
     loaded.select_result_deinit.restype = None
     loaded.select_neighbors.argtypes = (POINTER(Rows), POINTER(Neighbors), POINTER(Error))
     loaded.select_neighbors.restype = c_int
+    loaded.select_duplicates.argtypes = (POINTER(Rows), POINTER(Duplicates), POINTER(Error))
+    loaded.select_duplicates.restype = c_int
+    loaded.select_outliers.argtypes = (POINTER(Rows), POINTER(Outliers), POINTER(Error))
+    loaded.select_outliers.restype = c_int
     loaded.select_rows_check.argtypes = (POINTER(Rows), c_uint, POINTER(c_size_t))
     loaded.select_rows_check.restype = c_int
     loaded.select_policy_default.argtypes = ()
