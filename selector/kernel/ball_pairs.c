@@ -1,13 +1,17 @@
 #include "selector/kernel/ball_pairs.h"
 
 #include "selector/kernel/gemm.h"
+#include "selector/kernel/hits.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE = KERNEL_SKETCH_TILE };
+enum {
+    TILE = KERNEL_SKETCH_TILE,
+    DENSE_SHARE = 10, /* tiles of which this part of the pairs is open are multiplied in full: quicker than pair by pair */
+};
 
 struct search {
     const struct kernel_ball_pairs *pairs;
@@ -16,6 +20,7 @@ struct search {
     atomic_bool given_up;
     float *scratch; /* for each worker: see struct tile */
     size_t scratch_size;
+    uint32_t *hits; /* for each worker [TILE x TILE] */
 };
 
 /* What the products of one row with a tile's sketches say: a pair whose product is above `out` is surely too far. */
@@ -40,6 +45,12 @@ struct tile {
     float *products; /* [TILE x TILE] */
     float *x;        /* [row width] */
     float *y;        /* [row width] */
+    uint32_t *hits;  /* [TILE x TILE] of each row in `near`: places in the other tile */
+    size_t hit_count[TILE];
+    float *rows;   /* [TILE x row width] those in `near`, of a dense tile */
+    float *others; /* [TILE x row width] the other tile's rows */
+    float rows_norm2[TILE];
+    float others_norm2[TILE];
 };
 
 static void tile_init(struct tile *tile, const struct search *search, unsigned worker)
@@ -53,6 +64,9 @@ static void tile_init(struct tile *tile, const struct search *search, unsigned w
     tile->products = tile->points + size;
     tile->x = tile->products + (size_t)TILE * TILE;
     tile->y = tile->x + sketch->rows->width;
+    tile->rows = tile->y + sketch->rows->width;
+    tile->others = tile->rows + TILE * sketch->rows->width;
+    tile->hits = search->hits + worker * (size_t)TILE * TILE;
 }
 
 static size_t count_from(const struct kernel_sketch *sketch, size_t from)
@@ -136,27 +150,89 @@ static void choose_rows(const struct search *search, struct tile *tile, size_t o
 
 /* --- tiles that are near ------------------------------------------------------------------------------------------------- */
 
-/* Row tile->near[at] against the `m` rows from place `from` on. */
-static void compare(struct search *search, const struct tile *tile, size_t at, const float *points, size_t from, size_t m)
+/* Lists the pairs of a tile that are not surely too far, of the `m` rows from place `from` on; returns how many. */
+static size_t find_hits(struct tile *tile, size_t from, size_t m)
+{
+    size_t total = 0;
+    for (size_t at = 0; at < tile->near_count; at++) {
+        size_t row = tile->first + tile->near[at];
+        size_t skip = from <= row ? row + 1 - from : 0;
+        uint32_t *hits = tile->hits + at * TILE;
+        size_t count = kernel_hits(tile->products + at * m + skip, m - skip, tile->bounds[tile->near[at]].out, hits);
+        for (size_t h = 0; h < count; h++)
+            hits[h] += (uint32_t)skip;
+        tile->hit_count[at] = count;
+        total += count;
+    }
+    return total;
+}
+
+/* Rows less the origin, and their squared lengths. */
+static void load_rows(const struct kernel_sketch *sketch, const uint32_t *slots, size_t count, float *rows, float *norm2)
+{
+    size_t width = sketch->rows->width;
+    kernel_gather(sketch->rows, slots, count, sketch->origin, rows);
+    for (size_t i = 0; i < count; i++)
+        norm2[i] = kernel_norm2(rows + i * width, width);
+}
+
+/* The products of all near rows with the `m` from place `from` on, in full. */
+static void multiply_rows(const struct search *search, struct tile *tile, size_t from, size_t m)
+{
+    const struct kernel_sketch *sketch = search->pairs->sketch;
+    size_t width = sketch->rows->width;
+    uint32_t slots[TILE];
+    for (size_t i = 0; i < tile->near_count; i++)
+        slots[i] = sketch->slots[tile->first + tile->near[i]];
+    load_rows(sketch, slots, tile->near_count, tile->rows, tile->rows_norm2);
+    load_rows(sketch, sketch->slots + from, m, tile->others, tile->others_norm2);
+    kernel_gemm_nt(tile->near_count, m, width, tile->rows, width, tile->others, width, tile->products, m);
+}
+
+enum side { INSIDE, OUTSIDE, OPEN };
+
+/* What the full product of row tile->near[at] with row j of the other tile says. */
+static enum side side_of(const struct search *search, const struct tile *tile, size_t at, size_t j, size_t m)
+{
+    double radius2 = (double)search->pairs->radius2;
+    double lengths2 = (double)tile->rows_norm2[at] + (double)tile->others_norm2[j];
+    double distance2 = lengths2 - 2 * (double)tile->products[at * m + j];
+    double error = lengths2 * rounding(search->pairs->sketch->rows->width) + radius2 * 0x1p-20;
+    if (distance2 < radius2 - error)
+        return INSIDE;
+    return distance2 > radius2 + error ? OUTSIDE : OPEN;
+}
+
+/* Whether row tile->near[at] and row from + j, which the products leave open, are nearer than the radius. */
+static bool measure(const struct search *search, const struct tile *tile, size_t at, size_t place)
+{
+    const struct kernel_sketch *sketch = search->pairs->sketch;
+    const float *x = kernel_row_floats(sketch->rows, sketch->slots[tile->first + tile->near[at]], tile->x);
+    const float *y = kernel_row_floats(sketch->rows, sketch->slots[place], tile->y);
+    return kernel_distance2(x, y, sketch->rows->width) < search->pairs->radius2;
+}
+
+/* The hits of row tile->near[at] in the `m` rows from place `from` on; `dense`: their products are in full. */
+static void compare(
+    struct search *search, const struct tile *tile, size_t at, const float *points, size_t from, size_t m, bool dense)
 {
     const struct kernel_ball_pairs *pairs = search->pairs;
     const struct kernel_sketch *sketch = pairs->sketch;
-    const float *products = tile->products + at * m;
     const struct bounds *bounds = &tile->bounds[tile->near[at]];
-    size_t row = tile->first + tile->near[at];
-    const float *x = NULL;
-    for (size_t j = from <= row ? row + 1 - from : 0; j < m; j++) {
-        if (products[j] > bounds->out ||
-            (pairs->known != NULL && pairs->known(pairs->context, (uint32_t)row, (uint32_t)(from + j))))
+    uint32_t row = (uint32_t)(tile->first + tile->near[at]);
+    for (size_t h = 0; h < tile->hit_count[at]; h++) {
+        size_t j = tile->hits[at * TILE + h];
+        uint32_t other = (uint32_t)(from + j);
+        if (pairs->known != NULL && pairs->known(pairs->context, row, other))
             continue;
-        if (!surely_near(sketch, bounds, points + j * sketch->width, products[j])) {
-            if (x == NULL)
-                x = kernel_row_floats(sketch->rows, sketch->slots[row], tile->x);
-            const float *y = kernel_row_floats(sketch->rows, sketch->slots[from + j], tile->y);
-            if (!(kernel_distance2(x, y, sketch->rows->width) < pairs->radius2))
-                continue;
-        }
-        if (!pairs->add(pairs->context, (uint32_t)row, (uint32_t)(from + j)))
+        enum side side = OPEN;
+        if (dense)
+            side = side_of(search, tile, at, j, m);
+        else if (surely_near(sketch, bounds, points + j * sketch->width, tile->products[at * m + j]))
+            side = INSIDE;
+        if (side == OUTSIDE || (side == OPEN && !measure(search, tile, at, other)))
+            continue;
+        if (!pairs->add(pairs->context, row, other))
             atomic_store(&search->given_up, true);
     }
 }
@@ -177,8 +253,11 @@ static void compare_tile(struct search *search, struct tile *tile, size_t from)
     size_t m = count_from(sketch, from);
     const float *points = kernel_sketch_tile(sketch, from, m, tile->points);
     kernel_gemm_nt(tile->near_count, m, width, turned, width, points, width, tile->products, m);
+    bool dense = find_hits(tile, from, m) > tile->near_count * m / DENSE_SHARE;
+    if (dense)
+        multiply_rows(search, tile, from, m);
     for (size_t i = 0; i < tile->near_count; i++)
-        compare(search, tile, i, points, from, m);
+        compare(search, tile, i, points, from, m, dense);
 }
 
 static void panel_tile(void *context, size_t number, unsigned worker)
@@ -207,16 +286,18 @@ enum kernel_status kernel_ball_pairs_find(const struct kernel_ball_pairs *pairs)
     const struct kernel_sketch *sketch = pairs->sketch;
     size_t tiles = (sketch->count + TILE - 1) / TILE;
     struct search search = {.pairs = pairs, .radius = sqrt((double)pairs->radius2)};
-    search.scratch_size = 4 * (size_t)TILE * sketch->width + (size_t)TILE * TILE + 2 * sketch->rows->width;
+    search.scratch_size = 4 * (size_t)TILE * sketch->width + (size_t)TILE * TILE + (2 + 2 * (size_t)TILE) * sketch->rows->width;
     search.scratch = malloc(kernel_team_size(pairs->team) * search.scratch_size * sizeof *search.scratch);
+    search.hits = malloc(kernel_team_size(pairs->team) * (size_t)TILE * TILE * sizeof *search.hits);
     search.extents = malloc((tiles + 1) * sizeof *search.extents);
     enum kernel_status status = KERNEL_NO_MEMORY;
-    if (search.scratch != NULL && search.extents != NULL) {
+    if (search.scratch != NULL && search.hits != NULL && search.extents != NULL) {
         bool done = kernel_team_run(pairs->team, tiles, extent_tile, &search) &&
                     kernel_team_run(pairs->team, tiles, panel_tile, &search);
         status = done ? KERNEL_OK : KERNEL_STOPPED;
     }
     free(search.scratch);
+    free(search.hits);
     free(search.extents);
     return status == KERNEL_OK && atomic_load(&search.given_up) ? KERNEL_END : status;
 }

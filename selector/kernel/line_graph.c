@@ -11,7 +11,7 @@ struct stretch {
     size_t left;    /* rank of the first label */
 };
 
-static const uint64_t CUT = UINT64_C(1) << 32;
+static const uint64_t CUT = UINT64_C(1) << 33;
 
 /* Ranks 1..count are nodes, 0 and count + 1 the ends of the line. */
 struct kernel_line_graph {

@@ -15,7 +15,7 @@
 
 struct kernel_line_graph;
 
-/* Of nodes 0..count-1, count < 2^31, in the order of falling keys[node], without a NaN, equal ones by number. The keys are not
+/* Of nodes 0..count-1, count < 2^32, in the order of falling keys[node], without a NaN, equal ones by number. The keys are not
  * kept. 9 bytes a node. NULL without memory. Free with kernel_line_graph_free. */
 struct kernel_line_graph *kernel_line_graph_new(const double *keys, size_t count);
 void kernel_line_graph_free(struct kernel_line_graph **graph);

@@ -2,14 +2,12 @@
 
 #include "selector/kernel/cpu.h"
 #include "selector/kernel/gemm.h"
+#include "selector/kernel/hits.h"
 #include "selector/kernel/nearest.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 enum { QUERIES = 512, TILE = KERNEL_SKETCH_TILE, PENDING = 512 };
 
@@ -55,42 +53,6 @@ struct search {
         float *tile_distances; /* [visits] */
     } * workers;
 };
-
-/* --- which products are no greater than the cut ------------------------------------------------------------------------ */
-
-static size_t hits_plain(const float *products, size_t from, size_t count, float cut, uint32_t *hits, size_t found)
-{
-    for (size_t j = from; j < count; j++) {
-        hits[found] = (uint32_t)j;
-        found += !(products[j] > cut);
-    }
-    return found;
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) static size_t hits_avx2(const float *products, size_t count, float cut, uint32_t *hits)
-{
-    __m256 limit = _mm256_set1_ps(cut);
-    size_t found = 0;
-    size_t j = 0;
-    for (; j + 8 <= count; j += 8) {
-        __m256 within = _mm256_cmp_ps(_mm256_loadu_ps(products + j), limit, _CMP_NGT_UQ);
-        for (unsigned mask = (unsigned)_mm256_movemask_ps(within); mask != 0; mask &= mask - 1)
-            hits[found++] = (uint32_t)j + (uint32_t)__builtin_ctz(mask);
-    }
-    return hits_plain(products, j, count, cut, hits, found);
-}
-#endif
-
-/* What is no number may be anything. */
-static size_t hits_of(const float *products, size_t count, float cut, uint32_t *hits)
-{
-#if defined(__x86_64__)
-    if (kernel_cpu_avx2())
-        return hits_avx2(products, count, cut, hits);
-#endif
-    return hits_plain(products, 0, count, cut, hits, 0);
-}
 
 /* --- measuring pairs ----------------------------------------------------------------------------------------------------- */
 
@@ -196,7 +158,7 @@ static void compare(const struct search *search, const struct worker *worker, si
     kernel_gemm_nt(count, m, width, worker->turned, width, points, width, worker->products, m);
     for (size_t i = 0; i < count; i++) {
         const float *products = worker->products + i * m;
-        size_t hits = hits_of(products, m, worker->queries[i].cut, worker->hits);
+        size_t hits = kernel_hits(products, m, worker->queries[i].cut, worker->hits);
         for (size_t h = 0; h < hits; h++)
             take(search, worker, &worker->queries[i], products[worker->hits[h]], (uint32_t)from + worker->hits[h]);
     }

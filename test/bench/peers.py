@@ -181,7 +181,7 @@ def badge_numpy(points: Floats, probs: Floats, k: int) -> Picks:
 
 
 def badge_formed(points: Floats, probs: Floats, k: int) -> Picks:
-    """k-means++ on gradient embeddings that are formed, of a part of the samples where they would not fit."""
+    """k-means++ on gradient embeddings that are formed."""
     rng = np.random.default_rng(0)
     gradients = (residuals(probs)[:, :, None] * points[:, None, :]).reshape(len(points), -1)
     norm2 = (gradients**2).sum(1)
@@ -211,19 +211,19 @@ def badge_potential(points: Floats, probs: Floats) -> Callable[[Any], float]:
 
 
 def bench_badge(bench: Bench) -> None:
-    points, k = bench.embeddings, 1000 // bench.part
-    for classes in (10, 100):
-        probs = bench.probs(classes)
-        others: dict[str, Callable[[], Any]] = {"numpy": lambda probs=probs: badge_numpy(points, probs, k)}
-        if classes == 10:
-            others["numpy-formed"] = lambda probs=probs: badge_formed(points, probs, k)
+    def compare(step: int, classes: int, peers: dict[str, Callable[[Floats, Floats, int], Picks]]) -> None:
+        points, probs, k = np.ascontiguousarray(bench.embeddings[::step]), bench.probs(classes)[::step], 1000 // bench.part
         bench.compare(
             "badge",
             f"{shape(points)}-{classes}-classes-k{k}",
-            lambda probs=probs: select("badge", k, embeddings=points, probs=probs),
-            others,
+            lambda: select("badge", k, embeddings=points, probs=probs),
+            {name: lambda peer=peer: peer(points, probs, k) for name, peer in peers.items()},
             badge_potential(points, probs),
         )
+
+    compare(1, 10, {"numpy": badge_numpy})
+    compare(1, 100, {"numpy": badge_numpy})
+    compare(5, 10, {"numpy-formed": badge_formed})
 
 
 # --- coverage ---------------------------------------------------------------------------------------------------------------
@@ -502,12 +502,11 @@ CASES: dict[str, Callable[[Bench], None]] = {
 
 
 def report_blas(recorder: Recorder) -> None:
-    """Say which kernels numpy's matrix products run: a baseline that runs an old processor's is none."""
+    """Say which kernels the matrix products of numpy and scipy run: a baseline that runs an old processor's is none."""
     for library in threadpool_info():
         if library["user_api"] == "blas":
-            kernels = library.get("architecture", "unknown")
-            forced = os.environ.get("OPENBLAS_CORETYPE", "")
-            line = {"blas": library["internal_api"], "kernels": kernels, "threads": library["num_threads"], "forced": forced}
+            line = {"library": Path(library["filepath"]).name, "kernels": library.get("architecture", "unknown")}
+            line |= {"threads": library["num_threads"], "forced": os.environ.get("OPENBLAS_CORETYPE", "")}
             recorder.write(json.dumps(line))
 
 
