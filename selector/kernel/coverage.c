@@ -205,16 +205,23 @@ static void square_tile(void *context, size_t tile, unsigned worker)
     size_t at = (row + tile) * BEGIN_TILE;
     struct kernel_points rows = references_from(coverage, from, BEGIN_TILE);
     struct kernel_points columns = references_from(coverage, at, BEGIN_TILE);
+    size_t count = points->count;
     float *values = coverage->scratch + worker * coverage->scratch_size;
     kernel_distances(rows.values, rows.norm2, rows.count, &columns, values);
     kernel_similarities(values, rows.count * columns.count, coverage->input.scale);
     for (size_t i = 0; i < rows.count; i++)
-        memcpy(coverage->kernel[from + i] + at, values + i * columns.count, columns.count * sizeof *values);
+        memcpy(coverage->matrix + (from + i) * count + at, values + i * columns.count, columns.count * sizeof *values);
     for (size_t j = 0; j < columns.count; j++) {
-        float *mirror = coverage->kernel[at + j] + from;
+        float *mirror = coverage->matrix + (at + j) * count + from;
         for (size_t i = 0; i < rows.count; i++)
             mirror[i] = values[i * columns.count + j];
     }
+}
+
+static float first_gain(const struct kernel_coverage *coverage, uint32_t index)
+{
+    const float *alone = coverage->input.alone;
+    return coverage->kernel[index] != NULL ? full_gain(coverage, index) : alone != NULL ? alone[index] : 0;
 }
 
 static void square_gain_tile(void *context, size_t tile, unsigned worker)
@@ -222,7 +229,7 @@ static void square_gain_tile(void *context, size_t tile, unsigned worker)
     (void)worker;
     struct kernel_coverage *coverage = context;
     for (size_t i = tile * BEGIN_TILE; i < coverage->input.candidates.count && i < (tile + 1) * BEGIN_TILE; i++)
-        coverage->first_gain[i] = full_gain(coverage, (uint32_t)i);
+        coverage->first_gain[i] = first_gain(coverage, (uint32_t)i);
 }
 
 /* Memory by large pages where there are any: with small ones a first touch costs as much as the values do. */
@@ -238,23 +245,27 @@ static float *allocate_large(size_t count)
 
 static enum kernel_status begin_square(struct kernel_coverage *coverage)
 {
-    size_t count = coverage->input.candidates.count;
+    size_t candidates = coverage->input.candidates.count;
+    size_t count = coverage->input.references.count;
     size_t blocks = (count + BEGIN_TILE - 1) / BEGIN_TILE;
     coverage->matrix = allocate_large(count * count);
     if (coverage->matrix == NULL)
         return KERNEL_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        coverage->kernel[i] = coverage->matrix + i * count;
+    for (uint32_t i = 0; i < candidates; i++) {
+        uint32_t own = own_of(coverage, i);
+        coverage->kernel[i] = own != UINT32_MAX ? coverage->matrix + own * count : NULL;
+    }
     bool done = kernel_team_run(coverage->team, blocks * (blocks + 1) / 2, square_tile, coverage) &&
-                kernel_team_run(coverage->team, blocks, square_gain_tile, coverage);
+                kernel_team_run(coverage->team, (candidates + BEGIN_TILE - 1) / BEGIN_TILE, square_gain_tile, coverage);
     return done ? KERNEL_OK : KERNEL_STOPPED;
 }
 
 enum kernel_status kernel_coverage_begin(struct kernel_coverage *coverage)
 {
     size_t count = coverage->input.candidates.count;
+    size_t references = coverage->input.references.count;
     enum kernel_status status;
-    if (coverage->input.square && count > 0 && count <= square_max / sizeof(float) / count)
+    if (coverage->input.square && references > 0 && references <= square_max / sizeof(float) / references)
         status = begin_square(coverage);
     else
         status = kernel_team_run(coverage->team, (count + BEGIN_TILE - 1) / BEGIN_TILE, begin_tile, coverage) ? KERNEL_OK

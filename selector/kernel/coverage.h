@@ -25,8 +25,9 @@ struct kernel_coverage_input {
     const float *excess;   /* [references.count] what of `weight` is others', <= weight; unused where `own` is NULL */
     const float *alone;    /* [candidates.count] gain of a candidate whose row is absent; NULL: 0 */
     const double *divisor; /* [candidates.count] > 0, gains are compared over this; NULL: 1 */
-    bool square; /* the references are the candidates' own rows, all present, in their order: half the work where memory allows
-                  */
+    /* The candidates that have a row are the references, in their order, and `own` says which is which: half the work where
+     * memory allows it. */
+    bool square;
 };
 
 struct kernel_coverage;

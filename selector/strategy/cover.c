@@ -135,9 +135,16 @@ done:
     return status;
 }
 
-static bool is_square(const struct select_points *points, const uint32_t *slots, size_t count)
+/* Whether all points are candidates, and all other candidates have no embedding. */
+static bool is_square(const struct cover_source *self, const struct select_points *points, const uint32_t *own)
 {
-    return count == points->points.count && memcmp(slots, points->slots, count * sizeof *slots) == 0;
+    size_t matched = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        if (own[i] == UINT32_MAX && kernel_row(self->job->input->embeddings, self->slots[i]) != NULL)
+            return false;
+        matched += own[i] != UINT32_MAX;
+    }
+    return matched == points->points.count;
 }
 
 static enum select_status run(
@@ -174,6 +181,7 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
         alone[i] = (float)select_job_worth(job, slots[i]);
         dollars[i] = select_job_dollars(job, slots[i]);
     }
+    match_points(&self, points, own);
     struct kernel_coverage_input input = {
         .candidates = {job->input->embeddings, slots, count, points->origin},
         .references = points->points,
@@ -184,9 +192,8 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
         .excess = excess,
         .alone = alone,
         .divisor = dollars,
-        .square = is_square(points, slots, count),
+        .square = is_square(&self, points, own),
     };
-    match_points(&self, points, own);
     status = run(&self, points, &input);
     if (status == SELECT_OK)
         select_sum_gains(job);
