@@ -269,8 +269,9 @@ struct select_duplicates {
 
 /*
  * Finds groups of near-duplicates, exactly, whatever the number of rows: every pair is looked at but those of tiles that are
- * surely too far apart. `error` is optional, and filled on SELECT_BAD_INPUT. On another status than SELECT_OK the outputs hold
- * nothing of use. Reentrant.
+ * surely too far apart. Where hardly any are, that is a product of all pairs: half a minute for 200,000 rows of 64, a quarter
+ * of an hour for 1,000,000. `error` is optional, and filled on SELECT_BAD_INPUT. On another status than SELECT_OK the outputs
+ * hold nothing of use. Reentrant.
  */
 enum select_status select_duplicates(
     const struct kernel_rows *rows, struct select_duplicates *duplicates, struct select_error *error);
