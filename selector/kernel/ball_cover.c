@@ -1,7 +1,5 @@
 #include "selector/kernel/ball_cover.h"
 
-#include "selector/kernel/heap.h"
-
 #include <stdlib.h>
 
 struct kernel_ball_cover {
@@ -11,9 +9,8 @@ struct kernel_ball_cover {
     size_t count;
     uint8_t *open;    /* [graph->count] 1: to be covered yet */
     uint32_t *degree; /* [graph->count] open nodes in the ball */
-    uint8_t *taken;   /* [count] */
     double *key;      /* [count] degree / divisor, an upper bound: degrees only fall */
-    struct kernel_heap heap;
+    struct kernel_lazy lazy;
 };
 
 struct kernel_ball_cover *kernel_ball_cover_new(
@@ -28,12 +25,9 @@ struct kernel_ball_cover *kernel_ball_cover_new(
     cover->count = count;
     cover->open = calloc(graph->count + 1, sizeof *cover->open);
     cover->degree = calloc(graph->count + 1, sizeof *cover->degree);
-    cover->taken = calloc(count + 1, sizeof *cover->taken);
     cover->key = calloc(count + 1, sizeof *cover->key);
-    cover->heap.items = malloc((count + 1) * sizeof *cover->heap.items);
-    cover->heap.keys = cover->key;
-    if (cover->open == NULL || cover->degree == NULL || cover->taken == NULL || cover->key == NULL ||
-        cover->heap.items == NULL) {
+    bool ready = kernel_lazy_init(&cover->lazy, cover->key, count);
+    if (!ready || cover->open == NULL || cover->degree == NULL || cover->key == NULL) {
         kernel_ball_cover_free(&cover);
         return NULL;
     }
@@ -54,9 +48,8 @@ void kernel_ball_cover_free(struct kernel_ball_cover **pointer)
         return;
     free(cover->open);
     free(cover->degree);
-    free(cover->taken);
     free(cover->key);
-    free(cover->heap.items);
+    kernel_lazy_deinit(&cover->lazy);
     free(cover);
     *pointer = NULL;
 }
@@ -94,38 +87,30 @@ static double key_of(const struct kernel_ball_cover *cover, uint32_t index)
 
 void kernel_ball_cover_rewind(struct kernel_ball_cover *cover, kernel_accept_fn *accept, void *context)
 {
-    cover->heap.count = 0;
-    for (uint32_t i = 0; i < cover->count; i++) {
-        if (cover->taken[i] || (accept != NULL && !accept(context, i)))
-            continue;
+    for (uint32_t i = 0; i < cover->count; i++)
         cover->key[i] = key_of(cover, i);
-        cover->heap.items[cover->heap.count++] = i;
-    }
-    kernel_heap_build(&cover->heap);
+    kernel_lazy_rewind(&cover->lazy, accept, context);
 }
 
 enum kernel_status kernel_ball_cover_next(
     struct kernel_ball_cover *cover, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
 {
-    struct kernel_heap *heap = &cover->heap;
-    while (heap->count > 0) {
-        uint32_t top = kernel_heap_pop(heap);
-        if (accept != NULL && !accept(context, top))
-            continue;
-        double key = key_of(cover, top);
-        if (key >= cover->key[top]) {
-            *index = top;
-            *gain = (double)kernel_ball_cover_gain(cover, top);
+    struct kernel_heap *heap = &cover->lazy.heap;
+    while (kernel_lazy_top(&cover->lazy, accept, context, index)) {
+        kernel_heap_pop(heap);
+        double key = key_of(cover, *index);
+        if (key >= cover->key[*index]) {
+            *gain = (double)kernel_ball_cover_gain(cover, *index);
             return KERNEL_OK;
         }
-        cover->key[top] = key;
-        kernel_heap_push(heap, top);
+        cover->key[*index] = key;
+        kernel_heap_push(heap, *index);
     }
     return KERNEL_END;
 }
 
 void kernel_ball_cover_take(struct kernel_ball_cover *cover, uint32_t index)
 {
-    cover->taken[index] = 1;
+    cover->lazy.taken[index] = 1;
     kernel_ball_cover_add(cover, cover->nodes[index]);
 }

@@ -7,7 +7,8 @@
 #pragma once
 
 #include "selector/kernel/ball_graph.h"
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
+#include "selector/kernel/status.h"
 
 struct kernel_ball_cover;
 

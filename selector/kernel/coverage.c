@@ -1,6 +1,5 @@
 #include "selector/kernel/coverage.h"
 
-#include "selector/kernel/heap.h"
 #include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
@@ -26,17 +25,14 @@ struct kernel_coverage {
     float *first_gain; /* [candidates] of the first pass */
     float *gain;       /* [candidates] at `fresh` */
     uint32_t *fresh;   /* [candidates] number of takes + 1 when gain was computed; 0: an estimate of the first pass */
-    uint8_t *taken;    /* [candidates] */
     float **kernel;    /* [candidates] values to every reference point, or NULL */
     float *matrix;     /* [candidates x references], which kernel[] points into; NULL: each is allocated by itself */
     size_t cached;     /* rows allocated by themselves */
-    struct kernel_heap heap;
+    struct kernel_lazy lazy;
     uint32_t takes;
     /* Of the pass that is running. */
     float *scratch;
     size_t scratch_size;
-    uint32_t batch[BATCH_MAX];
-    size_t batch_count;
     float *batch_rows; /* [BATCH_MAX x width] */
     float batch_norm2[BATCH_MAX];
 };
@@ -80,17 +76,14 @@ struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const stru
     coverage->first_gain = calloc(count, sizeof *coverage->first_gain);
     coverage->gain = calloc(count, sizeof *coverage->gain);
     coverage->fresh = calloc(count, sizeof *coverage->fresh);
-    coverage->taken = calloc(count, sizeof *coverage->taken);
     coverage->kernel = calloc(count, sizeof *coverage->kernel);
-    coverage->heap.items = calloc(count, sizeof *coverage->heap.items);
-    coverage->heap.keys = coverage->key;
+    bool ready = kernel_lazy_init(&coverage->lazy, coverage->key, input->candidates.count);
     size_t width = input->references.width;
     coverage->batch_rows = malloc((BATCH_MAX * width + 1) * sizeof(float));
     coverage->scratch_size = BEGIN_TILE * (width + 1 + REFERENCE_TILE);
     coverage->scratch = malloc(kernel_team_size(team) * coverage->scratch_size * sizeof(float));
-    if (coverage->key == NULL || coverage->first_gain == NULL || coverage->gain == NULL || coverage->fresh == NULL ||
-        coverage->taken == NULL || coverage->kernel == NULL || coverage->heap.items == NULL || coverage->batch_rows == NULL ||
-        coverage->scratch == NULL)
+    if (!ready || coverage->key == NULL || coverage->first_gain == NULL || coverage->gain == NULL || coverage->fresh == NULL ||
+        coverage->kernel == NULL || coverage->batch_rows == NULL || coverage->scratch == NULL)
         kernel_coverage_free(&coverage);
     return coverage;
 }
@@ -107,9 +100,8 @@ void kernel_coverage_free(struct kernel_coverage **pointer)
     free(coverage->first_gain);
     free(coverage->gain);
     free(coverage->fresh);
-    free(coverage->taken);
     free(coverage->kernel);
-    free(coverage->heap.items);
+    kernel_lazy_deinit(&coverage->lazy);
     free(coverage->batch_rows);
     free(coverage->scratch);
     free(coverage);
@@ -291,9 +283,9 @@ const float *kernel_coverage_first_gains(const struct kernel_coverage *coverage)
 void kernel_coverage_reset(struct kernel_coverage *coverage)
 {
     coverage->takes = 0;
-    coverage->heap.count = 0;
+    coverage->lazy.heap.count = 0;
     for (size_t i = 0; i < coverage->input.candidates.count; i++) {
-        coverage->taken[i] = 0;
+        coverage->lazy.taken[i] = 0;
         coverage->fresh[i] = coverage->matrix != NULL;
         coverage->gain[i] = coverage->first_gain[i];
         /* A product of another shape may round up where the first pass rounded down; the bound leaves room for it. */
@@ -307,12 +299,7 @@ void kernel_coverage_reset(struct kernel_coverage *coverage)
 
 void kernel_coverage_rewind(struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context)
 {
-    coverage->heap.count = 0;
-    for (size_t i = 0; i < coverage->input.candidates.count; i++) {
-        if (!coverage->taken[i] && (accept == NULL || accept(context, (uint32_t)i)))
-            coverage->heap.items[coverage->heap.count++] = (uint32_t)i;
-    }
-    kernel_heap_build(&coverage->heap);
+    kernel_lazy_rewind(&coverage->lazy, accept, context);
 }
 
 /* Kernel values of the batch to one tile of reference points. */
@@ -323,10 +310,10 @@ static void batch_tile(void *context, size_t tile, unsigned worker)
     struct kernel_points part = references_from(coverage, from, REFERENCE_TILE);
     size_t count = part.count;
     float *values = coverage->scratch + worker * coverage->scratch_size;
-    kernel_distances(coverage->batch_rows, coverage->batch_norm2, coverage->batch_count, &part, values);
-    kernel_similarities(values, coverage->batch_count * count, coverage->input.scale);
-    for (size_t i = 0; i < coverage->batch_count; i++)
-        memcpy(coverage->kernel[coverage->batch[i]] + from, values + i * count, count * sizeof *values);
+    kernel_distances(coverage->batch_rows, coverage->batch_norm2, coverage->lazy.batch_count, &part, values);
+    kernel_similarities(values, coverage->lazy.batch_count * count, coverage->input.scale);
+    for (size_t i = 0; i < coverage->lazy.batch_count; i++)
+        memcpy(coverage->kernel[coverage->lazy.batch[i]] + from, values + i * count, count * sizeof *values);
 }
 
 /* Lets go of the values of the candidates at the far end of the heap, until half of what may be kept is. */
@@ -335,32 +322,29 @@ static void make_room(struct kernel_coverage *coverage)
     size_t most = cache_max / sizeof(float) / (coverage->input.references.count + 1);
     if (coverage->cached + BATCH_MAX <= most)
         return;
-    for (size_t i = coverage->heap.count; i-- > 0 && coverage->cached > most / 2;) {
-        float **kernel = &coverage->kernel[coverage->heap.items[i]];
+    for (size_t i = coverage->lazy.heap.count; i-- > 0 && coverage->cached > most / 2;) {
+        float **kernel = &coverage->kernel[coverage->lazy.heap.items[i]];
         coverage->cached -= *kernel != NULL;
         free(*kernel);
         *kernel = NULL;
     }
 }
 
+static bool no_values(const void *self, uint32_t index)
+{
+    const struct kernel_coverage *coverage = self;
+    return coverage->kernel[index] == NULL && has_row(coverage, index);
+}
+
 /* Computes the kernel values of up to `size` candidates from the top of the heap that have none yet, and puts them back. */
 static enum kernel_status fill_top(struct kernel_coverage *coverage, size_t size, kernel_accept_fn *accept, void *context)
 {
-    struct kernel_heap *heap = &coverage->heap;
     size_t width = coverage->input.references.width;
     enum kernel_status status = KERNEL_OK;
-    coverage->batch_count = 0;
-    while (heap->count > 0 && coverage->batch_count < size) {
-        uint32_t index = heap->items[0];
-        if (coverage->kernel[index] != NULL || !has_row(coverage, index))
-            break;
-        kernel_heap_pop(heap);
-        if (accept == NULL || accept(context, index))
-            coverage->batch[coverage->batch_count++] = index;
-    }
+    kernel_lazy_pop_stale(&coverage->lazy, size, no_values, coverage, accept, context);
     make_room(coverage);
-    for (size_t i = 0; i < coverage->batch_count; i++) {
-        uint32_t index = coverage->batch[i];
+    for (size_t i = 0; i < coverage->lazy.batch_count; i++) {
+        uint32_t index = coverage->lazy.batch[i];
         coverage->kernel[index] = malloc((coverage->input.references.count + 1) * sizeof(float));
         if (coverage->kernel[index] == NULL)
             status = KERNEL_NO_MEMORY;
@@ -372,23 +356,18 @@ static enum kernel_status fill_top(struct kernel_coverage *coverage, size_t size
     size_t tiles = (coverage->input.references.count + REFERENCE_TILE - 1) / REFERENCE_TILE;
     if (status == KERNEL_OK && !kernel_team_run(coverage->team, tiles, batch_tile, coverage))
         status = KERNEL_STOPPED;
-    for (size_t i = 0; i < coverage->batch_count; i++)
-        kernel_heap_push(heap, coverage->batch[i]);
+    kernel_lazy_push_batch(&coverage->lazy);
     return status;
 }
 
 enum kernel_status kernel_coverage_next(
     struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
 {
-    struct kernel_heap *heap = &coverage->heap;
+    struct kernel_heap *heap = &coverage->lazy.heap;
     size_t batch = BATCH_MIN;
-    while (heap->count > 0) {
-        uint32_t top = heap->items[0];
-        if (accept != NULL && !accept(context, top)) {
-            kernel_heap_pop(heap);
-            continue;
-        }
-        if (coverage->kernel[top] == NULL && has_row(coverage, top)) {
+    uint32_t top;
+    while (kernel_lazy_top(&coverage->lazy, accept, context, &top)) {
+        if (no_values(coverage, top)) {
             enum kernel_status status = fill_top(coverage, batch, accept, context);
             if (status != KERNEL_OK)
                 return status;
@@ -411,7 +390,7 @@ enum kernel_status kernel_coverage_next(
 
 void kernel_coverage_take(struct kernel_coverage *coverage, uint32_t index)
 {
-    coverage->taken[index] = 1;
+    coverage->lazy.taken[index] = 1;
     coverage->takes++;
     const float *kernel = coverage->kernel[index];
     float *cover = coverage->input.cover;

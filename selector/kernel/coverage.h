@@ -9,7 +9,7 @@
 #pragma once
 
 #include "selector/kernel/distance.h"
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
 
 /* The problem; everything is borrowed until kernel_coverage_free. */
 struct kernel_coverage_input {

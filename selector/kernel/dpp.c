@@ -1,7 +1,6 @@
 #include "selector/kernel/dpp.h"
 
 #include "selector/kernel/centers.h"
-#include "selector/kernel/heap.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
@@ -30,13 +29,10 @@ struct kernel_dpp {
     size_t width;
     struct factor_row *factor; /* [count] of the candidates */
     double *key;               /* [count] q^2 share, an upper bound while old */
-    uint8_t *taken;            /* [count] */
-    struct kernel_heap heap;
+    struct kernel_lazy lazy;
     struct kernel_centers members;    /* the set's rows */
     struct factor_row *member_factor; /* [members.count] */
     size_t member_room;
-    uint32_t *batch; /* [count] */
-    size_t batch_count;
     float *scratch; /* [workers x width] */
 };
 
@@ -52,16 +48,12 @@ struct kernel_dpp *kernel_dpp_new(struct kernel_team *team, const struct kernel_
     kernel_centers_init(&dpp->members, input->rows, NULL, NULL);
     dpp->factor = calloc(count + 1, sizeof *dpp->factor);
     dpp->key = malloc((count + 1) * sizeof *dpp->key);
-    dpp->taken = calloc(count + 1, sizeof *dpp->taken);
-    dpp->heap.items = malloc((count + 1) * sizeof *dpp->heap.items);
-    dpp->batch = malloc((count + 1) * sizeof *dpp->batch);
+    bool ready = kernel_lazy_init(&dpp->lazy, dpp->key, count);
     dpp->scratch = malloc(kernel_team_size(team) * dpp->width * sizeof *dpp->scratch);
-    if (dpp->factor == NULL || dpp->key == NULL || dpp->taken == NULL || dpp->heap.items == NULL || dpp->batch == NULL ||
-        dpp->scratch == NULL) {
+    if (!ready || dpp->factor == NULL || dpp->key == NULL || dpp->scratch == NULL) {
         kernel_dpp_free(&dpp);
         return NULL;
     }
-    dpp->heap.keys = dpp->key;
     for (size_t i = 0; i < count; i++) {
         dpp->factor[i].share = 1;
         dpp->key[i] = input->quality[i] * input->quality[i];
@@ -80,9 +72,7 @@ void kernel_dpp_free(struct kernel_dpp **pointer)
         free(dpp->member_factor[j].elements);
     free(dpp->factor);
     free(dpp->key);
-    free(dpp->taken);
-    free(dpp->heap.items);
-    free(dpp->batch);
+    kernel_lazy_deinit(&dpp->lazy);
     free(dpp->scratch);
     kernel_centers_deinit(&dpp->members);
     free(dpp->member_factor);
@@ -134,8 +124,8 @@ static void extend_tile(void *context, size_t tile, unsigned worker)
 {
     struct kernel_dpp *dpp = context;
     float *x = dpp->scratch + worker * dpp->width;
-    for (size_t at = tile * TILE; at < dpp->batch_count && at < (tile + 1) * TILE; at++) {
-        uint32_t i = dpp->batch[at];
+    for (size_t at = tile * TILE; at < dpp->lazy.batch_count && at < (tile + 1) * TILE; at++) {
+        uint32_t i = dpp->lazy.batch[at];
         kernel_gather(dpp->input.rows, &dpp->input.slots[i], 1, NULL, x);
         extend(dpp, x, &dpp->factor[i]);
         double share = dpp->factor[i].share > share_least ? dpp->factor[i].share : share_least;
@@ -182,53 +172,41 @@ enum kernel_status kernel_dpp_add(struct kernel_dpp *dpp, uint32_t slot)
 
 /* --- the iteration ------------------------------------------------------------------------------------------------------ */
 
-void kernel_dpp_rewind(struct kernel_dpp *dpp, kernel_accept_fn *accept, void *context)
+static bool stale(const void *self, uint32_t index)
 {
-    dpp->heap.count = 0;
-    for (size_t i = 0; i < dpp->input.count; i++) {
-        if (!dpp->taken[i] && (accept == NULL || accept(context, (uint32_t)i)))
-            dpp->heap.items[dpp->heap.count++] = (uint32_t)i;
-    }
-    kernel_heap_build(&dpp->heap);
+    const struct kernel_dpp *dpp = self;
+    return !complete(dpp, &dpp->factor[index]);
 }
 
-/* Brings up to `size` stale candidates from the top of the heap up to date and puts them back. */
-static enum kernel_status extend_top(struct kernel_dpp *dpp, size_t size, kernel_accept_fn *accept, void *context)
+void kernel_dpp_rewind(struct kernel_dpp *dpp, kernel_accept_fn *accept, void *context)
 {
-    struct kernel_heap *heap = &dpp->heap;
-    enum kernel_status status = KERNEL_OK;
-    dpp->batch_count = 0;
-    while (heap->count > 0 && dpp->batch_count < size && !complete(dpp, &dpp->factor[heap->items[0]])) {
-        uint32_t i = kernel_heap_pop(heap);
-        if (accept != NULL && !accept(context, i))
-            continue;
-        dpp->batch[dpp->batch_count++] = i;
-        if (!reserve(dpp, &dpp->factor[i]))
-            status = KERNEL_NO_MEMORY;
+    kernel_lazy_rewind(&dpp->lazy, accept, context);
+}
+
+/* Brings the batch up to date. */
+static enum kernel_status extend_batch(struct kernel_dpp *dpp)
+{
+    for (size_t b = 0; b < dpp->lazy.batch_count; b++) {
+        if (!reserve(dpp, &dpp->factor[dpp->lazy.batch[b]]))
+            return KERNEL_NO_MEMORY;
     }
-    if (status == KERNEL_OK && !kernel_team_run(dpp->team, (dpp->batch_count + TILE - 1) / TILE, extend_tile, dpp))
-        status = KERNEL_STOPPED;
-    for (size_t b = 0; b < dpp->batch_count; b++)
-        kernel_heap_push(heap, dpp->batch[b]);
-    return status;
+    bool done = kernel_team_run(dpp->team, (dpp->lazy.batch_count + TILE - 1) / TILE, extend_tile, dpp);
+    return done ? KERNEL_OK : KERNEL_STOPPED;
 }
 
 enum kernel_status kernel_dpp_next(
     struct kernel_dpp *dpp, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
 {
-    struct kernel_heap *heap = &dpp->heap;
-    for (size_t batch = BATCH_MIN; heap->count > 0; batch *= batch < heap->count ? 2 : 1) {
-        uint32_t top = heap->items[0];
-        if (accept != NULL && !accept(context, top)) {
-            kernel_heap_pop(heap);
-            continue;
-        }
-        if (complete(dpp, &dpp->factor[top])) {
-            *index = kernel_heap_pop(heap);
-            *gain = log(dpp->key[top]);
+    struct kernel_lazy *lazy = &dpp->lazy;
+    for (size_t batch = BATCH_MIN; kernel_lazy_top(lazy, accept, context, index); batch *= batch < lazy->heap.count ? 2 : 1) {
+        if (!stale(dpp, *index)) {
+            kernel_heap_pop(&lazy->heap);
+            *gain = log(dpp->key[*index]);
             return KERNEL_OK;
         }
-        enum kernel_status status = extend_top(dpp, batch, accept, context);
+        kernel_lazy_pop_stale(lazy, batch, stale, dpp, accept, context);
+        enum kernel_status status = extend_batch(dpp);
+        kernel_lazy_push_batch(lazy);
         if (status != KERNEL_OK)
             return status;
     }
@@ -237,6 +215,6 @@ enum kernel_status kernel_dpp_next(
 
 enum kernel_status kernel_dpp_take(struct kernel_dpp *dpp, uint32_t index)
 {
-    dpp->taken[index] = 1;
+    dpp->lazy.taken[index] = 1;
     return join(dpp, dpp->input.slots[index], &dpp->factor[index]);
 }

@@ -11,7 +11,10 @@
  */
 #pragma once
 
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
+#include "selector/kernel/rows.h"
+#include "selector/kernel/status.h"
+#include "selector/kernel/team.h"
 
 struct kernel_dpp;
 

@@ -16,7 +16,7 @@
 #pragma once
 
 #include "selector/kernel/frontier.h"
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
 
 struct kernel_dsquared;
 

@@ -1,12 +1,13 @@
 #include "selector/kernel/frontier.h"
 
 #include "selector/kernel/gemm.h"
+#include "selector/kernel/hits.h"
 #include "selector/kernel/projection.h"
-#include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     TILE = 64,           /* points refreshed by one matrix product */
@@ -79,11 +80,7 @@ static void gather(const struct kernel_frontier *frontier, const uint32_t *slots
 /* The row of a point: where it lies, if that can be read as floats, else a copy at `room`. */
 static const float *row_of(const struct kernel_frontier *frontier, uint32_t point, float *room)
 {
-    const void *row = kernel_row(frontier->centers.rows, frontier->slots[point]);
-    if (frontier->centers.rows->dtype == KERNEL_F32 && (uintptr_t)row % _Alignof(float) == 0)
-        return row;
-    kernel_widen(row, frontier->centers.rows->dtype, frontier->centers.width, room);
-    return room;
+    return kernel_row_floats(frontier->centers.rows, frontier->slots[point], room);
 }
 
 enum kernel_status kernel_frontier_add(struct kernel_frontier *frontier, uint32_t slot)
@@ -217,53 +214,24 @@ static void refresh_tile(void *context, size_t number, unsigned worker)
 
 /* --- refreshes by projection -------------------------------------------------------------------------------------------- */
 
-/* The numbers of the values that are above the threshold, or NaN. */
-KERNEL_INLINE void list_above_body(const float *values, size_t count, float threshold, uint32_t *list, size_t *listed)
-{
-    size_t found = 0;
-    size_t j = 0;
-    for (; j + KERNEL_LANES <= count; j += KERNEL_LANES) {
-        kernel_f8 v;
-        kernel_load8(values + j, &v);
-        kernel_i8 above = ~(v <= threshold);
-        int64_t any[4];
-        memcpy(any, &above, sizeof any);
-        if ((any[0] | any[1] | any[2] | any[3]) == 0)
-            continue;
-        for (uint32_t lane = 0; lane < KERNEL_LANES; lane++) {
-            if (!(values[j + lane] <= threshold))
-                list[found++] = (uint32_t)j + lane;
-        }
-    }
-    for (; j < count; j++) {
-        if (!(values[j] <= threshold))
-            list[found++] = (uint32_t)j;
-    }
-    *listed = found;
-}
-
-KERNEL_VARIANTS(list_above, (const float *values, size_t count, float threshold, uint32_t *list, size_t *listed),
-    (values, count, threshold, list, listed))
-
 /* As `nearest`, by the products of projected points. `room` is for the point's row. Returns how many were measured. */
 static size_t lower_projected(
     struct kernel_frontier *frontier, uint32_t point, size_t first, size_t count, const float *products, float *room)
 {
     uint32_t list[CENTERS_MAX];
-    size_t listed;
     double *bound = &frontier->bound[point];
-    list_above(products, count, kernel_projection_threshold(frontier->projection, point, *bound), list, &listed);
+    size_t listed = kernel_hits(products, count, kernel_projection_cut(frontier->projection, point, *bound), list);
     if (listed == 0)
         return 0;
     uint32_t best = list[0];
     for (size_t i = 1; i < listed; i++)
-        best = products[list[i]] > products[best] ? list[i] : best;
+        best = products[list[i]] < products[best] ? list[i] : best;
     struct kernel_point view = {.row = row_of(frontier, point, room)};
     *bound = least(kernel_centers_distance2(&frontier->centers, &view, first + best), *bound);
-    float threshold = kernel_projection_threshold(frontier->projection, point, *bound);
+    float cut = kernel_projection_cut(frontier->projection, point, *bound);
     size_t measured = 1;
     for (size_t i = 0; i < listed; i++) {
-        if (products[list[i]] <= threshold || list[i] == best)
+        if (products[list[i]] > cut || list[i] == best)
             continue;
         *bound = least(kernel_centers_distance2(&frontier->centers, &view, first + list[i]), *bound);
         measured++;

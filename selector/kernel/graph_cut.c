@@ -1,7 +1,6 @@
 #include "selector/kernel/graph_cut.h"
 
 #include "selector/kernel/centers.h"
-#include "selector/kernel/heap.h"
 #include "selector/kernel/vector.h"
 
 #include <stdlib.h>
@@ -19,11 +18,8 @@ struct kernel_graph_cut {
     double *near;   /* [candidates] similarity to the first seen[i] taken, summed */
     uint32_t *seen; /* [candidates] */
     double *key;    /* [candidates] gain over divisor, an upper bound while seen[i] < taken_count */
-    uint8_t *out;   /* [candidates] taken */
-    struct kernel_heap heap;
+    struct kernel_lazy lazy;
     struct kernel_centers taken;
-    uint32_t *batch; /* [BATCH_MAX] */
-    size_t batch_count;
     float *scratch; /* for each worker: rows of a tile, their squared lengths, similarities */
     size_t scratch_size;
 };
@@ -40,14 +36,10 @@ struct kernel_graph_cut *kernel_graph_cut_new(struct kernel_team *team, const st
     cut->near = calloc(count, sizeof *cut->near);
     cut->seen = calloc(count, sizeof *cut->seen);
     cut->key = calloc(count, sizeof *cut->key);
-    cut->out = calloc(count, sizeof *cut->out);
-    cut->heap.items = malloc(count * sizeof *cut->heap.items);
-    cut->heap.keys = cut->key;
-    cut->batch = malloc(BATCH_MAX * sizeof *cut->batch);
+    bool ready = kernel_lazy_init(&cut->lazy, cut->key, input->candidates.count);
     cut->scratch_size = TILE * (input->candidates.rows->width + 1 + TAKEN_MAX);
     cut->scratch = malloc(kernel_team_size(team) * cut->scratch_size * sizeof *cut->scratch);
-    if (cut->near == NULL || cut->seen == NULL || cut->key == NULL || cut->out == NULL || cut->heap.items == NULL ||
-        cut->batch == NULL || cut->scratch == NULL)
+    if (!ready || cut->near == NULL || cut->seen == NULL || cut->key == NULL || cut->scratch == NULL)
         kernel_graph_cut_free(&cut);
     return cut;
 }
@@ -60,10 +52,8 @@ void kernel_graph_cut_free(struct kernel_graph_cut **pointer)
     free(cut->near);
     free(cut->seen);
     free(cut->key);
-    free(cut->out);
-    free(cut->heap.items);
+    kernel_lazy_deinit(&cut->lazy);
     kernel_centers_deinit(&cut->taken);
-    free(cut->batch);
     free(cut->scratch);
     free(cut);
     *pointer = NULL;
@@ -92,8 +82,8 @@ static void refresh_tile(void *context, size_t tile, unsigned worker)
     struct kernel_graph_cut *cut = context;
     const struct kernel_subset *candidates = &cut->input.candidates;
     size_t width = candidates->rows->width;
-    const uint32_t *batch = cut->batch + tile * TILE;
-    size_t count = cut->batch_count - tile * TILE < TILE ? cut->batch_count - tile * TILE : TILE;
+    const uint32_t *batch = cut->lazy.batch + tile * TILE;
+    size_t count = cut->lazy.batch_count - tile * TILE < TILE ? cut->lazy.batch_count - tile * TILE : TILE;
     float *rows = cut->scratch + worker * cut->scratch_size;
     float *norm2 = rows + TILE * width;
     float *values = norm2 + TILE;
@@ -120,59 +110,40 @@ static void refresh_tile(void *context, size_t tile, unsigned worker)
     }
 }
 
-/* Refreshes up to `size` stale candidates from the top of the heap and puts them back. */
-static bool refresh(struct kernel_graph_cut *cut, size_t size, kernel_accept_fn *accept, void *context)
+static bool stale(const void *self, uint32_t index)
 {
-    struct kernel_heap *heap = &cut->heap;
-    cut->batch_count = 0;
-    while (heap->count > 0 && cut->batch_count < size && cut->seen[heap->items[0]] < cut->taken.count) {
-        uint32_t index = kernel_heap_pop(heap);
-        if (accept == NULL || accept(context, index))
-            cut->batch[cut->batch_count++] = index;
-    }
-    bool done = kernel_team_run(cut->team, (cut->batch_count + TILE - 1) / TILE, refresh_tile, cut);
-    for (size_t i = 0; i < cut->batch_count; i++)
-        kernel_heap_push(heap, cut->batch[i]);
-    return done;
+    const struct kernel_graph_cut *cut = self;
+    return cut->seen[index] < cut->taken.count;
 }
 
 void kernel_graph_cut_rewind(struct kernel_graph_cut *cut, kernel_accept_fn *accept, void *context)
 {
-    cut->heap.count = 0;
-    for (uint32_t i = 0; i < cut->input.candidates.count; i++) {
-        if (cut->out[i] || (accept != NULL && !accept(context, i)))
-            continue;
+    for (uint32_t i = 0; i < cut->input.candidates.count; i++)
         set_key(cut, i);
-        cut->heap.items[cut->heap.count++] = i;
-    }
-    kernel_heap_build(&cut->heap);
+    kernel_lazy_rewind(&cut->lazy, accept, context);
 }
 
 enum kernel_status kernel_graph_cut_next(
     struct kernel_graph_cut *cut, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
 {
-    struct kernel_heap *heap = &cut->heap;
-    size_t batch = BATCH_MIN;
-    while (heap->count > 0) {
-        uint32_t top = heap->items[0];
-        if (cut->seen[top] < cut->taken.count) {
-            if (!refresh(cut, batch, accept, context))
-                return KERNEL_STOPPED;
-            batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;
-            continue;
+    struct kernel_lazy *lazy = &cut->lazy;
+    for (size_t batch = BATCH_MIN; kernel_lazy_top(lazy, accept, context, index); batch *= batch < BATCH_MAX ? 2 : 1) {
+        if (!stale(cut, *index)) {
+            kernel_heap_pop(&lazy->heap);
+            *gain = gain_of(cut, *index);
+            return KERNEL_OK;
         }
-        kernel_heap_pop(heap);
-        if (accept != NULL && !accept(context, top))
-            continue;
-        *index = top;
-        *gain = gain_of(cut, top);
-        return KERNEL_OK;
+        kernel_lazy_pop_stale(lazy, batch, stale, cut, accept, context);
+        bool done = kernel_team_run(cut->team, (lazy->batch_count + TILE - 1) / TILE, refresh_tile, cut);
+        kernel_lazy_push_batch(lazy);
+        if (!done)
+            return KERNEL_STOPPED;
     }
     return KERNEL_END;
 }
 
 enum kernel_status kernel_graph_cut_take(struct kernel_graph_cut *cut, uint32_t index)
 {
-    cut->out[index] = 1;
+    cut->lazy.taken[index] = 1;
     return kernel_graph_cut_add(cut, cut->input.candidates.slots[index]);
 }

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "selector/kernel/distance.h"
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
 
 /* The problem; everything is borrowed until kernel_graph_cut_free. */
 struct kernel_graph_cut_input {

@@ -1,7 +1,6 @@
 #include "selector/kernel/kcenter.h"
 
 #include "selector/kernel/frontier.h"
-#include "selector/kernel/heap.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
@@ -21,10 +20,7 @@ enum {
 
 struct kernel_kcenter {
     struct kernel_frontier frontier;
-    uint8_t *taken;          /* [count] */
-    struct kernel_heap heap; /* by frontier.bound */
-    uint32_t *batch;         /* [count] points of the running refresh */
-    size_t batch_count;
+    struct kernel_lazy lazy; /* by frontier.bound */
     size_t outliers;
     uint32_t *aside;     /* [outliers] the farthest ones while a choice is made */
     size_t batch_wanted; /* points that the last choice took, to begin the next with a share of them */
@@ -36,15 +32,9 @@ struct kernel_kcenter *kernel_kcenter_new(
     struct kernel_kcenter *kcenter = calloc(1, sizeof *kcenter);
     if (kcenter == NULL)
         return NULL;
-    kcenter->taken = calloc(count + 1, sizeof *kcenter->taken);
-    kcenter->heap.items = malloc((count + 1) * sizeof *kcenter->heap.items);
-    kcenter->batch = malloc((count + 1) * sizeof *kcenter->batch);
-    if (!kernel_frontier_init(&kcenter->frontier, team, rows, NULL, slots, count) || kcenter->taken == NULL ||
-        kcenter->heap.items == NULL || kcenter->batch == NULL) {
+    bool ready = kernel_frontier_init(&kcenter->frontier, team, rows, NULL, slots, count);
+    if (!ready || !kernel_lazy_init(&kcenter->lazy, kcenter->frontier.bound, count))
         kernel_kcenter_free(&kcenter);
-        return NULL;
-    }
-    kcenter->heap.keys = kcenter->frontier.bound;
     return kcenter;
 }
 
@@ -54,9 +44,7 @@ void kernel_kcenter_free(struct kernel_kcenter **pointer)
     if (kcenter == NULL)
         return;
     kernel_frontier_deinit(&kcenter->frontier);
-    free(kcenter->taken);
-    free(kcenter->heap.items);
-    free(kcenter->batch);
+    kernel_lazy_deinit(&kcenter->lazy);
     free(kcenter->aside);
     free(kcenter);
     *pointer = NULL;
@@ -77,32 +65,33 @@ enum kernel_status kernel_kcenter_add(struct kernel_kcenter *kcenter, uint32_t s
     return kernel_frontier_add(&kcenter->frontier, slot);
 }
 
+static bool stale(const void *self, uint32_t index)
+{
+    const struct kernel_kcenter *kcenter = self;
+    return kcenter->frontier.seen[index] < kcenter->frontier.centers.count;
+}
+
 /* Refreshes every stale point in the heap, in the order of memory. For the first pass, and where nearly all points are needed.
  */
 static bool refresh_all(struct kernel_kcenter *kcenter, size_t centers_limit)
 {
-    struct kernel_heap *heap = &kcenter->heap;
-    kcenter->batch_count = 0;
-    for (size_t i = 0; i < heap->count; i++)
-        kcenter->taken[heap->items[i]] |= IN_HEAP;
-    for (size_t i = 0; i < kcenter->frontier.count; i++) {
-        if ((kcenter->taken[i] & IN_HEAP) && kcenter->frontier.seen[i] < kcenter->frontier.centers.count)
-            kcenter->batch[kcenter->batch_count++] = (uint32_t)i;
-        kcenter->taken[i] &= (uint8_t)~IN_HEAP;
+    struct kernel_lazy *lazy = &kcenter->lazy;
+    lazy->batch_count = 0;
+    for (size_t i = 0; i < lazy->heap.count; i++)
+        lazy->taken[lazy->heap.items[i]] |= IN_HEAP;
+    for (size_t i = 0; i < lazy->count; i++) {
+        if ((lazy->taken[i] & IN_HEAP) && stale(kcenter, (uint32_t)i))
+            lazy->batch[lazy->batch_count++] = (uint32_t)i;
+        lazy->taken[i] &= (uint8_t)~IN_HEAP;
     }
-    bool done = kernel_frontier_refresh(&kcenter->frontier, kcenter->batch, kcenter->batch_count, centers_limit);
-    kernel_heap_build(heap);
+    bool done = kernel_frontier_refresh(&kcenter->frontier, lazy->batch, lazy->batch_count, centers_limit);
+    kernel_heap_build(&lazy->heap);
     return done;
 }
 
 void kernel_kcenter_rewind(struct kernel_kcenter *kcenter, kernel_accept_fn *accept, void *context)
 {
-    kcenter->heap.count = 0;
-    for (size_t i = 0; i < kcenter->frontier.count; i++) {
-        if (!kcenter->taken[i] && (accept == NULL || accept(context, (uint32_t)i)))
-            kcenter->heap.items[kcenter->heap.count++] = (uint32_t)i;
-    }
-    kernel_heap_build(&kcenter->heap);
+    kernel_lazy_rewind(&kcenter->lazy, accept, context);
 }
 
 /* --- the first centre --------------------------------------------------------------------------------------------------- */
@@ -174,7 +163,7 @@ static enum kernel_status nearest_to_mean(
         goto done;
     status = KERNEL_END;
     for (size_t i = 0; i < kcenter->frontier.count; i++) {
-        if (kcenter->taken[i] || (accept != NULL && !accept(context, (uint32_t)i)))
+        if (kcenter->lazy.taken[i] || (accept != NULL && !accept(context, (uint32_t)i)))
             continue;
         if (status == KERNEL_END || search.distances2[i] < search.distances2[*index])
             *index = (uint32_t)i;
@@ -203,18 +192,12 @@ static void heap_remove(struct kernel_heap *heap, uint32_t index)
 /* Refreshes up to `size` stale points from the top of the heap and puts them back. */
 static bool refresh_top(struct kernel_kcenter *kcenter, size_t size, kernel_accept_fn *accept, void *context)
 {
-    struct kernel_heap *heap = &kcenter->heap;
-    kcenter->batch_count = 0;
-    while (heap->count > 0 && kcenter->batch_count < size &&
-           kcenter->frontier.seen[heap->items[0]] < kcenter->frontier.centers.count) {
-        uint32_t point = kernel_heap_pop(heap);
-        if (accept == NULL || accept(context, point))
-            kcenter->batch[kcenter->batch_count++] = point;
-    }
-    kernel_frontier_sort(&kcenter->frontier, kcenter->batch, kcenter->batch_count);
-    bool done = kernel_frontier_refresh(&kcenter->frontier, kcenter->batch, kcenter->batch_count, CENTERS_MAX);
-    for (size_t i = 0; i < kcenter->batch_count; i++)
-        kernel_heap_push(heap, kcenter->batch[i]);
+    struct kernel_lazy *lazy = &kcenter->lazy;
+    kernel_lazy_pop_stale(lazy, size, stale, kcenter, accept, context);
+    kcenter->batch_wanted += lazy->batch_count;
+    kernel_frontier_sort(&kcenter->frontier, lazy->batch, lazy->batch_count);
+    bool done = kernel_frontier_refresh(&kcenter->frontier, lazy->batch, lazy->batch_count, CENTERS_MAX);
+    kernel_lazy_push_batch(lazy);
     return done;
 }
 
@@ -222,26 +205,21 @@ static bool refresh_top(struct kernel_kcenter *kcenter, size_t size, kernel_acce
 static enum kernel_status farthest(
     struct kernel_kcenter *kcenter, size_t batch, kernel_accept_fn *accept, void *context, uint32_t *index)
 {
-    struct kernel_heap *heap = &kcenter->heap;
-    while (heap->count > 0) {
-        uint32_t top = heap->items[0];
-        if (accept != NULL && !accept(context, top)) {
-            kernel_heap_pop(heap);
-            continue;
-        }
-        if (kcenter->frontier.seen[top] == kcenter->frontier.centers.count) {
-            *index = kernel_heap_pop(heap);
+    uint32_t top;
+    while (kernel_lazy_top(&kcenter->lazy, accept, context, &top)) {
+        size_t count = kcenter->lazy.heap.count;
+        if (!stale(kcenter, top)) {
+            *index = kernel_heap_pop(&kcenter->lazy.heap);
             return KERNEL_OK;
         }
+        /* A full pass says nothing of how many points were needed: the next choice tries with few again. */
         bool first_pass = kcenter->frontier.seen[top] == 0;
-        bool full = batch > BATCH_FULL && batch > heap->count / FULL_SHARE;
+        bool full = batch > BATCH_FULL && batch > count / FULL_SHARE;
         bool done = first_pass || full ? refresh_all(kcenter, first_pass ? CENTERS_FIRST : CENTERS_MAX)
                                        : refresh_top(kcenter, batch, accept, context);
         if (!done)
             return KERNEL_STOPPED;
-        /* A full pass says nothing of how many points were needed: the next choice tries with few again. */
-        kcenter->batch_wanted += full || first_pass ? 0 : kcenter->batch_count;
-        batch = batch <= heap->count ? 2 * batch : batch;
+        batch = batch <= count ? 2 * batch : batch;
     }
     return KERNEL_END;
 }
@@ -254,7 +232,7 @@ enum kernel_status kernel_kcenter_next(
         status = nearest_to_mean(kcenter, accept, context, index);
         *distance2 = INFINITY;
         if (status == KERNEL_OK)
-            heap_remove(&kcenter->heap, *index);
+            heap_remove(&kcenter->lazy.heap, *index);
         return status;
     }
     size_t batch = kcenter->batch_wanted / 8 > BATCH_MIN ? kcenter->batch_wanted / 8 : BATCH_MIN;
@@ -268,7 +246,7 @@ enum kernel_status kernel_kcenter_next(
     if (status == KERNEL_OK)
         status = farthest(kcenter, batch, accept, context, index);
     while (aside > 0)
-        kernel_heap_push(&kcenter->heap, kcenter->aside[--aside]);
+        kernel_heap_push(&kcenter->lazy.heap, kcenter->aside[--aside]);
     if (status == KERNEL_OK)
         *distance2 = kcenter->frontier.bound[*index];
     return status;
@@ -276,6 +254,6 @@ enum kernel_status kernel_kcenter_next(
 
 enum kernel_status kernel_kcenter_take(struct kernel_kcenter *kcenter, uint32_t index)
 {
-    kcenter->taken[index] = 1;
+    kcenter->lazy.taken[index] = 1;
     return kernel_kcenter_add(kcenter, kcenter->frontier.slots[index]);
 }

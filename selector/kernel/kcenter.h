@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "selector/kernel/lazy.h"
 #include "selector/kernel/rows.h"
 #include "selector/kernel/status.h"
 #include "selector/kernel/team.h"
@@ -20,9 +21,6 @@
 #include <stdint.h>
 
 struct kernel_kcenter;
-
-/* Whether candidate number `index` may come next; asked again for every choice. */
-typedef bool kernel_accept_fn(void *context, uint32_t index);
 
 /*
  * An iteration over candidates slots[0..count), which rise and whose rows are present. The arrays and the team are borrowed

@@ -10,7 +10,8 @@
  */
 #pragma once
 
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
+#include "selector/kernel/status.h"
 
 struct kernel_line_graph;
 

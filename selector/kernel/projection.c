@@ -184,8 +184,10 @@ bool kernel_projection_add(struct kernel_projection *projection, const float *ce
         row[c] = center[c] - projection->origin[c];
     float norm2;
     project(projection, row, 1, projected, &norm2);
-    /* A centre too long to reckon with is never ruled out: its product with every point is infinite, or no number. */
-    projected[projection->width - 1] = norm2 < norm2_max ? (float)(-(1 - projection->slack) * (double)norm2 / 2) : INFINITY;
+    for (size_t c = 0; c + 1 < projection->width; c++)
+        projected[c] = -projected[c];
+    /* A centre too long to reckon with is never ruled out: its product with every point is -infinite, or no number. */
+    projected[projection->width - 1] = norm2 < norm2_max ? (float)((1 - projection->slack) * (double)norm2 / 2) : -INFINITY;
     projection->center_count++;
     return true;
 }
@@ -200,8 +202,8 @@ const float *kernel_projection_center(const struct kernel_projection *projection
     return projection->centers + j * projection->width;
 }
 
-float kernel_projection_threshold(const struct kernel_projection *projection, size_t i, double bound)
+float kernel_projection_cut(const struct kernel_projection *projection, size_t i, double bound)
 {
     double norm2 = (double)projection->norm2[i];
-    return (float)(((1 - projection->slack) * norm2 - bound) / 2 - 0x1p-22 * (norm2 + bound));
+    return (float)((bound - (1 - projection->slack) * norm2) / 2 + 0x1p-22 * (norm2 + bound));
 }

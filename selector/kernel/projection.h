@@ -44,7 +44,7 @@ const float *kernel_projection_point(const struct kernel_projection *projection,
 const float *kernel_projection_center(const struct kernel_projection *projection, size_t j);
 
 /*
- * The inner product of projected point i and a projected centre above which their squared distance, measured by
- * kernel_distance2, may be below `bound`.
+ * The greatest inner product of projected point i and a projected centre whose squared distance, measured by kernel_distance2,
+ * may be below `bound`: the less it is, the nearer they may be. What is no number says nothing.
  */
-float kernel_projection_threshold(const struct kernel_projection *projection, size_t i, double bound);
+float kernel_projection_cut(const struct kernel_projection *projection, size_t i, double bound);

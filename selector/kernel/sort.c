@@ -135,3 +135,29 @@ bool kernel_order_extend(struct kernel_order *order, size_t end)
     order->ready += added;
     return true;
 }
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+void kernel_sort_floats(float *values, size_t count)
+{
+    if (count > 0)
+        qsort(values, count, sizeof *values, compare_floats);
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+void kernel_sort_slots(uint32_t *slots, size_t count)
+{
+    if (count > 0)
+        qsort(slots, count, sizeof *slots, compare_slots);
+}

@@ -1,5 +1,5 @@
 /*
- * sort.h - numbers of items in the order of their keys.
+ * sort.h - numbers of items in the order of their keys, and short lists in rising order.
  */
 #pragma once
 
@@ -33,3 +33,7 @@ void kernel_order_deinit(struct kernel_order *order);
 
 /* Puts items[0..end) in order, end <= count, and some beyond. False without memory. */
 bool kernel_order_extend(struct kernel_order *order, size_t end);
+
+/* Puts values in rising order, in place; none is NaN. */
+void kernel_sort_floats(float *values, size_t count);
+void kernel_sort_slots(uint32_t *slots, size_t count);

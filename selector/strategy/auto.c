@@ -19,13 +19,6 @@
 /* Samples that stand for a large pool: what that loses is in docs/selection.md. As many as kernel/coverage keeps values of. */
 enum { EXACT_MAX = 11585, SAMPLE = 8000, CHOICE = 4, ROUNDS = 4 };
 
-static int compare_slots(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The points, and the candidates without an embedding: of many of these, those of most worth per dollar. Output: slots, rising
  * (free it), and count. */
 static enum select_status list_slots(
@@ -55,7 +48,7 @@ static enum select_status list_slots(
     for (size_t i = 0; i < others && i < SAMPLE; i++)
         (*slots)[(*count)++] = list[order[i]];
     if (others > 0)
-        qsort(*slots, *count, sizeof **slots, compare_slots);
+        kernel_sort_slots(*slots, *count);
     status = SELECT_OK;
 done:
     free(keys);
@@ -150,7 +143,6 @@ static bool by_chance(const struct select_job *job, double *keys)
 /* Worth per dollar; with no prediction to tell samples apart, chance stratified by group, the cheaper the likelier. */
 static enum select_status run_ranked(struct select_job *job)
 {
-    struct select_order order = {0};
     double *gains = malloc((job->candidate_count + 1) * sizeof *gains);
     double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
     enum select_status status = SELECT_NO_MEMORY;
@@ -163,13 +155,10 @@ static enum select_status run_ranked(struct select_job *job)
     }
     if (job->predicted == NULL && !by_chance(job, keys))
         goto done;
-    status = select_order_init(&order, job, keys, gains, NULL);
+    status = select_fill_by(job, keys, gains, NULL, false);
     if (status == SELECT_OK)
-        status = select_fill(job, &order.source, false);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+        select_sum_gains(job);
 done:
-    select_order_deinit(&order);
     free(gains);
     free(keys);
     return status;

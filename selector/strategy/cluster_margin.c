@@ -36,13 +36,6 @@ static size_t picks_wanted(const struct select_job *job)
     return job->policy->count < most ? job->policy->count : most;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The samples of least margin, in `slots`, rising. */
 static bool look(struct cluster_margin *self)
 {
@@ -57,7 +50,7 @@ static bool look(struct cluster_margin *self)
     }
     if (!kernel_sort_falling(self->gain, count, self->order))
         return false;
-    qsort(self->order, self->looked_at, sizeof *self->order, compare_numbers);
+    kernel_sort_slots(self->order, self->looked_at);
     for (size_t i = 0; i < self->looked_at; i++)
         self->slots[i] = job->candidates[self->order[i]];
     return true;

@@ -76,16 +76,12 @@ static bool make_keys(
 enum select_status select_round_robin(struct select_job *job, const uint32_t *cluster_of, size_t clusters,
     const double *cluster_key, const double *within, const double *gains)
 {
-    struct select_order order = {0};
     double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL || !make_keys(cluster_of, job->candidate_count, clusters, cluster_key, within, keys))
         goto done;
-    status = select_order_init(&order, job, keys, gains, NULL);
-    if (status == SELECT_OK)
-        status = select_fill(job, &order.source, false);
+    status = select_fill_by(job, keys, gains, NULL, false);
 done:
-    select_order_deinit(&order);
     free(keys);
     return status;
 }

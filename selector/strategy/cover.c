@@ -195,9 +195,8 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
         .square = is_square(&self, points, own),
     };
     status = run(&self, points, &input);
-    job->result->stats.objective = 0;
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+    if (status == SELECT_OK)
+        select_sum_gains(job);
 done:
     free(self.out);
     free(alone);

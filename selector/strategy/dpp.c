@@ -143,8 +143,8 @@ static enum select_status pick(
     enum select_status status = select_status_of(added);
     if (status == SELECT_OK)
         status = select_fill(job, &iteration.source, false);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+    if (status == SELECT_OK)
+        select_sum_gains(job);
     kernel_dpp_free(&dpp);
     return status;
 }

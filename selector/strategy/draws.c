@@ -89,7 +89,6 @@ static void record(struct select_job *job, const double *logs, double most, doub
 
 enum select_status select_run_power_bald(struct select_job *job)
 {
-    struct select_order order = {0};
     double *gains = malloc((job->candidate_count + 1) * sizeof *gains);
     double *logs = malloc((job->candidate_count + 1) * sizeof *logs);
     double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
@@ -106,13 +105,10 @@ enum select_status select_run_power_bald(struct select_job *job)
         keys[i] = logs[i] - log(-log(kernel_random_uniform(job->policy->seed, STREAM_ORDER, job->candidates[i])));
         most = logs[i] > most ? logs[i] : most;
     }
-    status = select_order_init(&order, job, keys, gains, NULL);
-    if (status == SELECT_OK)
-        status = select_fill(job, &order.source, false);
+    status = select_fill_by(job, keys, gains, NULL, false);
     if (status == SELECT_OK)
         record(job, logs, most, by_slot);
 done:
-    select_order_deinit(&order);
     free(gains);
     free(logs);
     free(keys);

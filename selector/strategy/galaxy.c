@@ -12,6 +12,7 @@
  * the pick was found by.
  */
 #include "selector/kernel/line_graph.h"
+#include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/job.h"
 

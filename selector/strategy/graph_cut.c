@@ -79,8 +79,8 @@ static enum select_status cut(struct select_job *job, const struct select_points
     iteration.per_dollar = true;
     if (status == SELECT_OK)
         status = select_fill(job, &iteration.source, false);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+    if (status == SELECT_OK)
+        select_sum_gains(job);
     kernel_graph_cut_free(&kernel);
     free(dollars);
     return status;

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "selector/kernel/kcenter.h"
+#include "selector/kernel/lazy.h"
 #include "selector/strategy/job.h"
 
 /* What a kernel's iteration can do; see kernel_kcenter for the contract. `gain` is in the strategy's own unit. */

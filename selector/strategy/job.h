@@ -3,8 +3,9 @@
  */
 #pragma once
 
-#include "selector/kernel/kcenter.h"
-#include "selector/kernel/sort.h"
+#include "selector/kernel/lazy.h"
+#include "selector/kernel/status.h"
+#include "selector/kernel/team.h"
 #include "selector/strategy/select.h"
 
 #include <stdatomic.h>
@@ -193,21 +194,18 @@ enum select_status select_run_galaxy(struct select_job *job);
  */
 enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy);
 
-/* A source over fixed keys: falling keys[i] of candidates[i], gains[i] reported. The arrays are borrowed. */
-struct select_order {
-    struct select_source source;
-    const struct select_job *job;
-    struct kernel_order order;
-    size_t at;
-    const double *gains;
-    const double *probabilities; /* NULL: 0 */
-};
-enum select_status select_order_init(struct select_order *order, const struct select_job *job, const double *keys,
-    const double *gains, const double *probabilities);
-void select_order_deinit(struct select_order *order);
+/*
+ * As select_fill by falling keys[i] of candidates[i], which do not change as others are picked; gains[i] is reported, and
+ * chances[i] as its probability (NULL: 0).
+ */
+enum select_status select_fill_by(
+    struct select_job *job, const double *keys, const double *gains, const double *chances, bool in_turn);
 
-/* Picks by falling gain per dollar; gains[i] is that of candidates[i]. */
+/* Picks by falling gain per dollar; gains[i] is that of candidates[i]. Their sum is the objective. */
 enum select_status select_rank(struct select_job *job, const double *gains);
+
+/* Makes the sum of the picks' gains the objective. */
+void select_sum_gains(struct select_job *job);
 
 /* The control arm: spends the policy's control share by chance, with recorded probabilities. */
 enum select_status select_control(struct select_job *job);

@@ -2,13 +2,22 @@
  * order.c - a source of picks whose worth does not change as others are picked: one list,
  * sorted as far as it is read.
  */
+#include "selector/kernel/sort.h"
 #include "selector/strategy/job.h"
 
 #include <stdlib.h>
 
+struct order {
+    const struct select_job *job;
+    struct kernel_order order;
+    size_t at;
+    const double *gains;
+    const double *chances; /* NULL: 0 */
+};
+
 static void order_rewind(void *self, select_accept_fn *accept, void *context)
 {
-    struct select_order *order = self;
+    struct order *order = self;
     (void)accept;
     (void)context;
     order->at = 0;
@@ -17,7 +26,7 @@ static void order_rewind(void *self, select_accept_fn *accept, void *context)
 static enum kernel_status order_next(
     void *self, select_accept_fn *accept, void *context, uint32_t *slot, struct select_worth *worth)
 {
-    struct select_order *order = self;
+    struct order *order = self;
     while (order->at < order->order.count) {
         if (!kernel_order_extend(&order->order, order->at + 1))
             return KERNEL_NO_MEMORY;
@@ -27,7 +36,7 @@ static enum kernel_status order_next(
             continue;
         worth->gain = order->gains[i];
         worth->utility = order->order.keys[i];
-        worth->probability = order->probabilities != NULL ? order->probabilities[i] : 0;
+        worth->probability = order->chances != NULL ? order->chances[i] : 0;
         return KERNEL_OK;
     }
     return KERNEL_END;
@@ -40,43 +49,35 @@ static enum kernel_status order_take(void *self, uint32_t slot)
     return KERNEL_OK;
 }
 
-enum select_status select_order_init(struct select_order *order, const struct select_job *job, const double *keys,
-    const double *gains, const double *probabilities)
+enum select_status select_fill_by(
+    struct select_job *job, const double *keys, const double *gains, const double *chances, bool in_turn)
 {
-    *order = (struct select_order){
-        .source = {.self = order, .rewind = order_rewind, .next = order_next, .take = order_take},
-        .job = job,
-        .gains = gains,
-        .probabilities = probabilities,
-    };
-    if (kernel_team_stopped(job->team))
-        return SELECT_CANCELED;
-    if (!kernel_order_init(&order->order, keys, job->candidate_count))
-        return SELECT_NO_MEMORY;
-    return kernel_team_stopped(job->team) ? SELECT_CANCELED : SELECT_OK;
-}
-
-void select_order_deinit(struct select_order *order)
-{
-    kernel_order_deinit(&order->order);
+    struct order order = {.job = job, .gains = gains, .chances = chances};
+    struct select_source source = {.self = &order, .rewind = order_rewind, .next = order_next, .take = order_take};
+    enum select_status status = SELECT_NO_MEMORY;
+    if (kernel_order_init(&order.order, keys, job->candidate_count))
+        status = select_fill(job, &source, in_turn);
+    kernel_order_deinit(&order.order);
+    return status;
 }
 
 enum select_status select_rank(struct select_job *job, const double *gains)
 {
-    struct select_order order = {0};
     double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
-    enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL)
-        goto done;
+        return SELECT_NO_MEMORY;
     for (size_t i = 0; i < job->candidate_count; i++)
         keys[i] = select_per_dollar(job, job->candidates[i], gains[i]);
-    status = select_order_init(&order, job, keys, gains, NULL);
+    enum select_status status = select_fill_by(job, keys, gains, NULL, false);
     if (status == SELECT_OK)
-        status = select_fill(job, &order.source, false);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
-done:
-    select_order_deinit(&order);
+        select_sum_gains(job);
     free(keys);
     return status;
+}
+
+void select_sum_gains(struct select_job *job)
+{
+    job->result->stats.objective = 0;
+    for (size_t i = 0; i < job->result->count; i++)
+        job->result->stats.objective += job->result->picks[i].gain;
 }

@@ -11,6 +11,7 @@
 #include "selector/kernel/ball_cover.h"
 #include "selector/kernel/ball_pairs.h"
 #include "selector/kernel/purity.h"
+#include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/clusters.h"
 #include "selector/strategy/guard.h"
@@ -26,13 +27,6 @@ enum { EXACT_MAX = 131072, QUERIES = 512, CLUSTERS_DEFAULT = 10 };
 static const double purity_default = 0.95;
 
 /* --- the radius ---------------------------------------------------------------------------------------------------------- */
-
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a;
-    float y = *(const float *)b;
-    return (x > y) - (x < y);
-}
 
 /* The squared radius at which just the wanted share of the queries' balls are pure; 0 or infinite where none or all are. */
 static enum select_status quantile(const struct select_job *job, const struct select_clusters *clusters, float *radius2)
@@ -59,7 +53,7 @@ static enum select_status quantile(const struct select_job *job, const struct se
     if (status == KERNEL_OK) {
         double purity = job->policy->parameters.purity > 0 ? job->policy->parameters.purity : purity_default;
         size_t impure = (size_t)((1 - purity) * (double)count + 1e-9);
-        qsort(foreign, count, sizeof *foreign, compare_floats);
+        kernel_sort_floats(foreign, count);
         *radius2 = foreign[impure < count ? impure : count - 1];
     }
     free(values);
@@ -164,8 +158,8 @@ static enum select_status choose(struct select_job *job, const struct balls *bal
         if (status == SELECT_OK)
             status = select_fill(job, &iteration.source, false);
     }
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+    if (status == SELECT_OK)
+        select_sum_gains(job);
     kernel_ball_cover_free(&kernel);
     return status;
 }

@@ -132,21 +132,17 @@ static void record(struct select_job *job, size_t from, size_t to, double places
 
 enum select_status select_run_random(struct select_job *job)
 {
-    struct select_order order = {0};
     double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
     double *gains = calloc(job->candidate_count + 1, sizeof *gains);
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL || gains == NULL)
         goto done;
     draw(job, STREAM_ORDER, keys);
-    status = select_order_init(&order, job, keys, gains, NULL);
-    if (status == SELECT_OK)
-        status = select_fill(job, &order.source, true);
+    status = select_fill_by(job, keys, gains, NULL, true);
     if (status == SELECT_OK)
         record(job, 0, job->result->count + job->result->spare_count, places_of(job->policy->count),
             money_of(job->policy->budget), false);
 done:
-    select_order_deinit(&order);
     free(keys);
     free(gains);
     return status;

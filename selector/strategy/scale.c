@@ -1,6 +1,7 @@
 #include "selector/strategy/scale.h"
 
 #include "selector/kernel/distance.h"
+#include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/subset.h"
 
@@ -14,16 +15,9 @@ enum {
     SCALE_LABELS = 20, /* labels from which on their own spacing sets the scale */
 };
 
-static int compare_floats(const void *a, const void *b)
-{
-    float x = *(const float *)a;
-    float y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 float select_median(float *values, size_t count)
 {
-    qsort(values, count, sizeof *values, compare_floats);
+    kernel_sort_floats(values, count);
     while (count > 0 && !isfinite(values[count - 1]))
         count--;
     return count > 0 ? values[count / 2] : 0;

@@ -14,6 +14,7 @@
  * picked but through the budget.
  */
 #include "selector/kernel/random.h"
+#include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/job.h"
 
@@ -224,8 +225,6 @@ static bool constrained(const struct select_job *job)
 
 static enum select_status fill(struct select_job *job, const struct design *design)
 {
-    struct select_order order;
-    enum select_status status = select_order_init(&order, job, design->keys, design->weight, design->chance);
     size_t drawn = 0;
     for (size_t i = 0; i < design->count; i++)
         drawn += design->left[i] > 0;
@@ -236,10 +235,8 @@ static enum select_status fill(struct select_job *job, const struct design *desi
     if (!constrained(job) && most < policy->count)
         of_drawn.count = most;
     job->policy = &of_drawn;
-    if (status == SELECT_OK)
-        status = select_fill(job, &order.source, false);
+    enum select_status status = select_fill_by(job, design->keys, design->weight, design->chance, false);
     job->policy = policy;
-    select_order_deinit(&order);
     return status;
 }
 
@@ -263,8 +260,8 @@ enum select_status select_run_weighted_random(struct select_job *job)
         goto done;
     set_keys(job, &design);
     status = kernel_team_stopped(job->team) ? SELECT_CANCELED : fill(job, &design);
-    for (size_t i = 0; status == SELECT_OK && i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
+    if (status == SELECT_OK)
+        select_sum_gains(job);
 done:
     design_deinit(&design);
     return status;
