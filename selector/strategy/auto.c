@@ -101,13 +101,15 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
     float *chance;
     enum select_status status = select_points_chances(job, want, &chance);
     size_t picks = chance != NULL ? picks_a_round(job, want) : SIZE_MAX;
-    size_t before = SIZE_MAX;
-    while (status == SELECT_OK && job->result->count != before) {
-        before = job->result->count;
-        job->pick_limit = chance != NULL ? before + picks : SIZE_MAX;
+    bool last = chance == NULL;
+    while (status == SELECT_OK) {
+        size_t before = job->result->count;
+        job->pick_limit = last ? SIZE_MAX : before + picks;
         status = cover_round(job, trust, want, chance);
-        if (chance == NULL || select_job_full(job))
+        if (last || select_job_full(job))
             break;
+        /* What is left of the money buys nothing in this sample: one more shall do. */
+        last = job->result->count < before + picks;
     }
     free(chance);
     return status;

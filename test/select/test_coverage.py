@@ -198,3 +198,12 @@ def test_many_picks_come_in_rounds_over_new_samples(strategy: str, pool: Pool) -
     by_chance = np.random.default_rng(0).permutation(len(pool))[:100].tolist()
     assert coverage(near, weight, result.indices.tolist()) > coverage(near, weight, by_chance)
     assert result.stats["objective"] == pytest.approx(result.gains.sum())
+
+
+def test_the_last_round_ends_the_money_and_has_the_spares(pool: Pool) -> None:
+    prices = np.random.default_rng(3).uniform(0.05, 1.0, size=len(pool))
+    result = select("coverage", budget=12, embeddings=pool.embeddings, prices=prices, references_max=40, spares=9)
+    chosen = np.concatenate([result.indices, result.spares])
+    assert len(result.spares) == 9
+    assert len(np.unique(chosen)) == len(chosen)
+    assert 11 <= result.cost_usd <= 12
