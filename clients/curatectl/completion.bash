@@ -51,7 +51,7 @@ _curatectl()
         ;;
     -s | --strategy)
         if [[ $command == plan || $command == next ]]; then
-            mapfile -t COMPREPLY < <(compgen -W 'auto random least_confidence margin entropy utility kcenter' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W 'auto random utility least_confidence margin entropy gradient_length density outlier kcenter kcenter_robust kmeans++ badge dpp facility_location graph_cut coverage typiclust probcover cluster_margin search galaxy weighted_random' -- "$current")
             return
         fi
         ;;

@@ -133,7 +133,7 @@ static int run_explain(struct context *context)
             .argument = "NAME",                                                                                                \
             .field = "strategy",                                                                                               \
             .kind = PARAMETER_TEXT,                                                                                            \
-            .help = "auto, random, least_confidence, margin, entropy, utility or kcenter (auto)"},                             \
+            .help = "auto, margin, badge or another of docs/selection.md (auto)"},                                             \
         {.name = "partial", .kind = PARAMETER_FLAG, .field = "partial", .help = "take what the available money affords"},      \
         {.name = "overlap",                                                                                                    \
             .argument = "N",                                                                                                   \

@@ -147,7 +147,7 @@ def test_completion_loads_and_completes(build: Path) -> None:
         PATH={build.resolve()}:$PATH
         source {ROOT}/clients/curatectl/completion.bash
         complete_line() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _curatectl; echo "${{COMPREPLY[*]}}"; }}
-        complete_line curatectl st
+        complete_line curatectl sta
         complete_line curatectl project cr
         complete_line curatectl plan --par
         complete_line curatectl -p x next -s ent
