@@ -48,6 +48,16 @@ AVX512_INLINE void join_entropy(struct lanes *lanes, __m512 v)
     lanes->sum = _mm512_fmadd_ps(p, _mm512_fmadd_ps(g, s, _mm512_getexp_ps(p)), lanes->sum);
 }
 
+/* A group that is not full has its first row again in the other places: in `filled` [LANES]. */
+static const void *const *fill_group(const void *const *rows, size_t count, const void **filled)
+{
+    if (count >= LANES)
+        return rows;
+    for (size_t i = 0; i < LANES; i++)
+        filled[i] = rows[i < count ? i : 0];
+    return filled;
+}
+
 /* --- row by row --------------------------------------------------------------------------------------------------------- */
 
 AVX512_INLINE __m512 load(const char *from, enum kernel_dtype dtype)
@@ -151,16 +161,11 @@ AVX512_INLINE void score_by_row(const void *const *rows, size_t count, size_t wi
         score_four(rows, width, dtype, entropy, scores, i);
 }
 
-/* A group that is not full has its first row again in the other places. */
 AVX512 void kernel_score_by_row_avx512(
     const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
 {
     const void *filled[LANES];
-    if (count < LANES) {
-        for (size_t i = 0; i < LANES; i++)
-            filled[i] = rows[i < count ? i : 0];
-        rows = filled;
-    }
+    rows = fill_group(rows, count, filled);
     if (dtype == KERNEL_F16 && scores->entropy != NULL)
         score_by_row(rows, count, width, KERNEL_F16, true, scores);
     else if (dtype == KERNEL_F16)
@@ -203,11 +208,7 @@ AVX512 void kernel_entropy_by_row_avx512(
     const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
 {
     const void *filled[LANES];
-    if (count < LANES) {
-        for (size_t i = 0; i < LANES; i++)
-            filled[i] = rows[i < count ? i : 0];
-        rows = filled;
-    }
+    rows = fill_group(rows, count, filled);
     if (dtype == KERNEL_F16)
         entropy_by_row(rows, count, width, KERNEL_F16, scores);
     else
@@ -326,11 +327,7 @@ AVX512 void kernel_score_sixteen_avx512(
     const void *const *rows, size_t count, size_t width, enum kernel_dtype dtype, const struct kernel_row_scores *scores)
 {
     const void *filled[LANES];
-    if (count < LANES) {
-        for (size_t i = 0; i < LANES; i++)
-            filled[i] = rows[i < count ? i : 0];
-        rows = filled;
-    }
+    rows = fill_group(rows, count, filled);
     if (dtype == KERNEL_F16 && scores->entropy != NULL)
         score_sixteen(rows, width, KERNEL_F16, true, scores);
     else if (dtype == KERNEL_F16)

@@ -4,7 +4,7 @@
  * A set is worth the sum over the pool of each sample's similarity exp(-d^2 / radius^2) to the nearest pick, labelled or
  * in-flight sample. Mirzasoleiman, Bilmes and Leskovec, "Coresets for data-efficient training of machine learning models", ICML
  * 2020; Wei, Iyer and Bilmes, "Submodularity in data subset selection and active learning", ICML 2015. Exact up to EXACT_MAX
- * samples (parameters: references_max); beyond, the sum is over a sample of the pool. By gain per dollar, with the knapsack's
+ * samples (references_max of the policy); beyond, the sum is over a sample of the pool. By gain per dollar, with the knapsack's
  * guard.
  */
 #include "selector/strategy/cover.h"

@@ -3,7 +3,7 @@
  *
  * What is labelled and in flight counts as taken. parameters.redundancy weighs the similarity among picks; the default of 0.5
  * is the largest for which every pick adds something (Iyer and others, 2021). The density of a candidate is its similarity to
- * the whole pool, exactly up to EXACT_MAX samples (parameters: references_max) and to a sample of it beyond. By gain per
+ * the whole pool, exactly up to EXACT_MAX samples (references_max of the policy) and to a sample of it beyond. By gain per
  * dollar.
  */
 #include "selector/kernel/graph_cut.h"

@@ -11,7 +11,7 @@ from curated import BudgetExhausted, Conflict, NotFound
 STRATEGIES = [
     "auto", "random", "least_confidence", "margin", "entropy", "gradient_length", "density", "outlier", "kcenter",
     "kcenter_robust", "kmeans++", "badge", "dpp", "facility_location", "graph_cut", "coverage", "typiclust", "probcover",
-    "cluster_margin", "search",
+    "cluster_margin", "search", "galaxy",
 ]  # fmt: skip
 NOT_PUSHED = ["bald", "variation_ratio", "vote_entropy", "committee_kl", "power_bald", "utility", "weighted_random"]
 
