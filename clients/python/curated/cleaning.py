@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import native
-from .engine import raise_for, watched
-from .pool import Pool, at_least
+from .engine import run_on_rows, thread_count
+from .pool import Pool
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,10 @@ def duplicates(
     pool = Pool()
     pool.column("embeddings", embeddings, "embeddings")
     rows = pool.input.embeddings[0]
-    call = native.Duplicates(radius=radius or 0, threads=0 if threads is None else at_least("threads", threads, 1))
+    call = native.Duplicates(radius=radius or 0, threads=thread_count(threads))
     group = np.zeros(rows.count, np.uint32)
     call.group = group.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32))
-    pool.check(call.threads)
-    error = native.Error()
-    with watched(call, "duplicates", progress):
-        raise_for(native.library().select_duplicates(rows, call, error), error)
+    run_on_rows("duplicates", pool, call, progress)
     return Duplicates(group.astype(np.int64), call.groups, call.radius)
 
 
@@ -144,11 +141,8 @@ def outliers(
     pool = Pool()
     pool.column("embeddings", embeddings, "embeddings")
     rows = pool.input.embeddings[0]
-    call = native.Outliers(threads=0 if threads is None else at_least("threads", threads, 1))
+    call = native.Outliers(threads=thread_count(threads))
     scores = np.zeros(rows.count, np.float32)
     call.score = scores.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    pool.check(call.threads)
-    error = native.Error()
-    with watched(call, "outliers", progress):
-        raise_for(native.library().select_outliers(rows, call, error), error)
+    run_on_rows("outliers", pool, call, progress)
     return Outliers(scores, call.bound, call.radius)

@@ -219,7 +219,7 @@ def select(
     policy.spares = at_least("spares", spares, 0)
     policy.overlap = at_least("overlap", overlap, 1)
     policy.group_max = at_least("group_max", group_max, 0)
-    policy.threads = 0 if threads is None else at_least("threads", threads, 1)
+    policy.threads = thread_count(threads)
     policy.duplicates = native.FILTERS[duplicates]
     policy.junk = native.FILTERS[junk]
     if control_share is not None:
@@ -319,6 +319,19 @@ def _bar(title: str) -> Any:
     except ImportError:
         return None
     return tqdm(total=100, desc=title, unit="%", bar_format="{l_bar}{bar}| {elapsed}")
+
+
+def thread_count(threads: int | None) -> int:
+    """Return how many threads the library is told to use; 0: one a processor."""
+    return 0 if threads is None else at_least("threads", threads, 1)
+
+
+def run_on_rows(name: str, pool: Pool, call: Any, progress: bool | Callable[[float], bool | None]) -> None:
+    """Check the embeddings of a pool, and let the library's function of that name read them and fill in the call."""
+    pool.check(call.threads)
+    error = native.Error()
+    with watched(call, name, progress):
+        raise_for(getattr(native.library(), f"select_{name}")(pool.input.embeddings[0], call, error), error)
 
 
 def raise_for(status: int, error: native.Error) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import native
-from .engine import raise_for, watched
+from .engine import run_on_rows, thread_count
 from .pool import Pool, at_least
 
 
@@ -85,7 +85,7 @@ def neighbors(
         mode=native.NEIGHBORS_MODES.index(mode),
         recall_wanted=recall,
         seed=seed & (2**64 - 1),
-        threads=0 if threads is None else at_least("threads", threads, 1),
+        threads=thread_count(threads),
     )
     if call.k > native.NEIGHBORS_K_MAX:
         raise ValueError(f"k: expected 1..{native.NEIGHBORS_K_MAX}, got {k}")
@@ -93,10 +93,7 @@ def neighbors(
     distances = np.empty((rows.count, call.k), np.float32)
     call.slots = slots.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32))
     call.distances2 = distances.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    pool.check(call.threads)
-    error = native.Error()
-    with watched(call, "neighbors", progress):
-        raise_for(native.library().select_neighbors(rows, call, error), error)
+    run_on_rows("neighbors", pool, call, progress)
     indices = slots.astype(np.int64)
     indices[indices == 2**32 - 1] = -1
     return Neighbors(indices, np.sqrt(distances, out=distances), call.recall)
