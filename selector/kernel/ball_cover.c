@@ -9,6 +9,8 @@ struct kernel_ball_cover {
     size_t count;
     uint8_t *open;    /* [graph->count] 1: to be covered yet */
     uint32_t *degree; /* [graph->count] open nodes in the ball */
+    uint32_t *ball;   /* [graph->count] scratch: what is near to a node that is taken */
+    uint32_t *near;   /* [graph->count] scratch: what is near to a node that is covered */
     double *key;      /* [count] degree / divisor, an upper bound: degrees only fall */
     struct kernel_lazy lazy;
 };
@@ -25,18 +27,22 @@ struct kernel_ball_cover *kernel_ball_cover_new(
     cover->count = count;
     cover->open = calloc(graph->count + 1, sizeof *cover->open);
     cover->degree = calloc(graph->count + 1, sizeof *cover->degree);
+    cover->ball = malloc((graph->count + 1) * sizeof *cover->ball);
+    cover->near = malloc((graph->count + 1) * sizeof *cover->near);
     cover->key = calloc(count + 1, sizeof *cover->key);
     bool ready = kernel_lazy_init(&cover->lazy, cover->key, count);
-    if (!ready || cover->open == NULL || cover->degree == NULL || cover->key == NULL) {
+    if (!ready || cover->open == NULL || cover->degree == NULL || cover->ball == NULL || cover->near == NULL ||
+        cover->key == NULL) {
         kernel_ball_cover_free(&cover);
         return NULL;
     }
     for (size_t i = 0; i < count; i++)
         cover->open[nodes[i]] = 1;
-    for (size_t node = 0; node < graph->count; node++) {
+    for (uint32_t node = 0; node < graph->count; node++) {
+        size_t near = kernel_ball_graph_near(graph, node, cover->near);
         cover->degree[node] = cover->open[node];
-        for (size_t e = graph->first[node]; e < graph->first[node + 1]; e++)
-            cover->degree[node] += cover->open[graph->others[e]];
+        for (size_t i = 0; i < near; i++)
+            cover->degree[node] += cover->open[cover->near[i]];
     }
     return cover;
 }
@@ -48,6 +54,8 @@ void kernel_ball_cover_free(struct kernel_ball_cover **pointer)
         return;
     free(cover->open);
     free(cover->degree);
+    free(cover->ball);
+    free(cover->near);
     free(cover->key);
     kernel_lazy_deinit(&cover->lazy);
     free(cover);
@@ -57,21 +65,21 @@ void kernel_ball_cover_free(struct kernel_ball_cover **pointer)
 /* Takes a node that is open from the degree of every node near to it. */
 static void cover_node(struct kernel_ball_cover *cover, uint32_t node)
 {
-    const struct kernel_ball_graph *graph = cover->graph;
     if (!cover->open[node])
         return;
     cover->open[node] = 0;
     cover->degree[node]--;
-    for (size_t e = graph->first[node]; e < graph->first[node + 1]; e++)
-        cover->degree[graph->others[e]]--;
+    size_t near = kernel_ball_graph_near(cover->graph, node, cover->near);
+    for (size_t i = 0; i < near; i++)
+        cover->degree[cover->near[i]]--;
 }
 
 void kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node)
 {
-    const struct kernel_ball_graph *graph = cover->graph;
+    size_t size = kernel_ball_graph_near(cover->graph, node, cover->ball);
     cover_node(cover, node);
-    for (size_t e = graph->first[node]; e < graph->first[node + 1]; e++)
-        cover_node(cover, graph->others[e]);
+    for (size_t i = 0; i < size; i++)
+        cover_node(cover, cover->ball[i]);
 }
 
 uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t index)

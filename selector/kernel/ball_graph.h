@@ -11,14 +11,19 @@
 
 #include <stdatomic.h>
 
-/* Node i is row slots[i]; those near to it, in no order worth relying on, are others[first[i]] .. others[first[i + 1] - 1]. */
+/*
+ * Node i is row slots[i]. What is near to it is held by its place in a sketch, where near rows are close together: as runs of
+ * places of one tile, a byte for each place.
+ */
 struct kernel_ball_graph {
     size_t count;
-    size_t *first;    /* [count + 1] */
-    uint32_t *others; /* nodes; not the node itself */
+    uint32_t *nodes;  /* [count] node at each place */
+    uint32_t *places; /* [count] place of each node */
+    size_t *first;    /* [count + 1] where the runs of each place begin */
+    uint8_t *runs;
 };
 
-/* More pairs than this are refused: 8 bytes each. */
+/* More pairs than about this are refused: 3 bytes each, or a little more. */
 enum { KERNEL_BALL_PAIRS_MAX = 1 << 27 };
 
 /*
@@ -27,6 +32,9 @@ enum { KERNEL_BALL_PAIRS_MAX = 1 << 27 };
  */
 enum kernel_status kernel_ball_graph_init(struct kernel_ball_graph *graph, struct kernel_team *team,
     const struct kernel_rows *rows, const uint32_t *slots, size_t count, float radius2, uint64_t seed, atomic_size_t *done);
+
+/* Lists the nodes near to a node, itself not among them, in no order worth relying on: others [count]. Returns how many. */
+size_t kernel_ball_graph_near(const struct kernel_ball_graph *graph, uint32_t node, uint32_t *others);
 
 /* Frees what init allocated, also after it failed. A zeroed graph is fine. */
 void kernel_ball_graph_deinit(struct kernel_ball_graph *graph);

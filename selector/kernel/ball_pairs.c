@@ -10,7 +10,9 @@
 
 enum {
     TILE = KERNEL_SKETCH_TILE,
-    DENSE_SHARE = 10, /* tiles of which this part of the pairs is open are multiplied in full: quicker than pair by pair */
+    /* Rows of which many pairs are open are multiplied in full, which is quicker than to measure pair by pair. */
+    PRODUCTS = 12, /* products of two rows in full that cost as much as to measure a pair */
+    LOADED = 2,    /* pairs that could be measured while one row is loaded for products */
 };
 
 struct search {
@@ -47,7 +49,9 @@ struct tile {
     float *y;        /* [row width] */
     uint32_t *hits;  /* [TILE x TILE] of each row in `near`: places in the other tile */
     size_t hit_count[TILE];
-    float *rows;   /* [TILE x row width] those in `near`, of a dense tile */
+    size_t dense[TILE]; /* numbers in `near` of rows to be multiplied in full */
+    size_t dense_count;
+    float *rows;   /* [TILE x row width] those in `dense` */
     float *others; /* [TILE x row width] the other tile's rows */
     float rows_norm2[TILE];
     float others_norm2[TILE];
@@ -150,10 +154,9 @@ static void choose_rows(const struct search *search, struct tile *tile, size_t o
 
 /* --- tiles that are near ------------------------------------------------------------------------------------------------- */
 
-/* Lists the pairs of a tile that are not surely too far, of the `m` rows from place `from` on; returns how many. */
-static size_t find_hits(struct tile *tile, size_t from, size_t m)
+/* Lists the pairs of a tile that are not surely too far, of the `m` rows from place `from` on. */
+static void find_hits(struct tile *tile, size_t from, size_t m)
 {
-    size_t total = 0;
     for (size_t at = 0; at < tile->near_count; at++) {
         size_t row = tile->first + tile->near[at];
         size_t skip = from <= row ? row + 1 - from : 0;
@@ -162,9 +165,23 @@ static size_t find_hits(struct tile *tile, size_t from, size_t m)
         for (size_t h = 0; h < count; h++)
             hits[h] += (uint32_t)skip;
         tile->hit_count[at] = count;
-        total += count;
     }
-    return total;
+}
+
+/* Lists the rows that are worth multiplying with all `m` of the other tile; none where loading all these would cost more. */
+static void choose_dense(struct tile *tile, size_t m)
+{
+    size_t saved = 0; /* pairs to measure */
+    tile->dense_count = 0;
+    for (size_t at = 0; at < tile->near_count; at++) {
+        size_t cost = m / PRODUCTS + LOADED;
+        if (tile->hit_count[at] <= cost)
+            continue;
+        saved += tile->hit_count[at] - cost;
+        tile->dense[tile->dense_count++] = at;
+    }
+    if (saved <= LOADED * m)
+        tile->dense_count = 0;
 }
 
 /* Rows less the origin, and their squared lengths. */
@@ -176,64 +193,73 @@ static void load_rows(const struct kernel_sketch *sketch, const uint32_t *slots,
         norm2[i] = kernel_norm2(rows + i * width, width);
 }
 
-/* The products of all near rows with the `m` from place `from` on, in full. */
-static void multiply_rows(const struct search *search, struct tile *tile, size_t from, size_t m)
+/* The products of all dense rows with the `m` from place `from` on, in full. */
+static void multiply_dense(const struct search *search, struct tile *tile, size_t from, size_t m)
 {
     const struct kernel_sketch *sketch = search->pairs->sketch;
     size_t width = sketch->rows->width;
     uint32_t slots[TILE];
-    for (size_t i = 0; i < tile->near_count; i++)
-        slots[i] = sketch->slots[tile->first + tile->near[i]];
-    load_rows(sketch, slots, tile->near_count, tile->rows, tile->rows_norm2);
+    for (size_t i = 0; i < tile->dense_count; i++)
+        slots[i] = sketch->slots[tile->first + tile->near[tile->dense[i]]];
+    load_rows(sketch, slots, tile->dense_count, tile->rows, tile->rows_norm2);
     load_rows(sketch, sketch->slots + from, m, tile->others, tile->others_norm2);
-    kernel_gemm_nt(tile->near_count, m, width, tile->rows, width, tile->others, width, tile->products, m);
+    kernel_gemm_nt(tile->dense_count, m, width, tile->rows, width, tile->others, width, tile->products, m);
 }
 
-enum side { INSIDE, OUTSIDE, OPEN };
-
-/* What the full product of row tile->near[at] with row j of the other tile says. */
-static enum side side_of(const struct search *search, const struct tile *tile, size_t at, size_t j, size_t m)
-{
-    double radius2 = (double)search->pairs->radius2;
-    double lengths2 = (double)tile->rows_norm2[at] + (double)tile->others_norm2[j];
-    double distance2 = lengths2 - 2 * (double)tile->products[at * m + j];
-    double error = lengths2 * rounding(search->pairs->sketch->rows->width) + radius2 * 0x1p-20;
-    if (distance2 < radius2 - error)
-        return INSIDE;
-    return distance2 > radius2 + error ? OUTSIDE : OPEN;
-}
-
-/* Whether row tile->near[at] and row from + j, which the products leave open, are nearer than the radius. */
-static bool measure(const struct search *search, const struct tile *tile, size_t at, size_t place)
+/* Whether two rows are nearer than the radius. */
+static bool measure(const struct search *search, const struct tile *tile, uint32_t a, uint32_t b)
 {
     const struct kernel_sketch *sketch = search->pairs->sketch;
-    const float *x = kernel_row_floats(sketch->rows, sketch->slots[tile->first + tile->near[at]], tile->x);
-    const float *y = kernel_row_floats(sketch->rows, sketch->slots[place], tile->y);
+    const float *x = kernel_row_floats(sketch->rows, sketch->slots[a], tile->x);
+    const float *y = kernel_row_floats(sketch->rows, sketch->slots[b], tile->y);
     return kernel_distance2(x, y, sketch->rows->width) < search->pairs->radius2;
 }
 
-/* The hits of row tile->near[at] in the `m` rows from place `from` on; `dense`: their products are in full. */
-static void compare(
-    struct search *search, const struct tile *tile, size_t at, const float *points, size_t from, size_t m, bool dense)
+static bool is_known(const struct kernel_ball_pairs *pairs, uint32_t a, uint32_t b)
 {
-    const struct kernel_ball_pairs *pairs = search->pairs;
-    const struct kernel_sketch *sketch = pairs->sketch;
+    return pairs->known != NULL && pairs->known(pairs->context, a, b);
+}
+
+static void add(struct search *search, uint32_t a, uint32_t b)
+{
+    if (!search->pairs->add(search->pairs->context, a, b))
+        atomic_store(&search->given_up, true);
+}
+
+/* Measures the hits of row tile->near[at], of rows from place `from` on, where their sketches do not tell. */
+static void measure_hits(
+    struct search *search, const struct tile *tile, size_t at, const float *points, size_t from, const float *products)
+{
+    const struct kernel_sketch *sketch = search->pairs->sketch;
     const struct bounds *bounds = &tile->bounds[tile->near[at]];
     uint32_t row = (uint32_t)(tile->first + tile->near[at]);
     for (size_t h = 0; h < tile->hit_count[at]; h++) {
         size_t j = tile->hits[at * TILE + h];
         uint32_t other = (uint32_t)(from + j);
-        if (pairs->known != NULL && pairs->known(pairs->context, row, other))
+        if (is_known(search->pairs, row, other))
             continue;
-        enum side side = OPEN;
-        if (dense)
-            side = side_of(search, tile, at, j, m);
-        else if (surely_near(sketch, bounds, points + j * sketch->width, tile->products[at * m + j]))
-            side = INSIDE;
-        if (side == OUTSIDE || (side == OPEN && !measure(search, tile, at, other)))
+        if (surely_near(sketch, bounds, points + j * sketch->width, products[j]) || measure(search, tile, row, other))
+            add(search, row, other);
+    }
+}
+
+/* The hits of dense row `number`, whose products in full these are; measured where rounding could tell otherwise. */
+static void compare_hits(struct search *search, const struct tile *tile, size_t number, size_t from, const float *products)
+{
+    size_t at = tile->dense[number];
+    double radius2 = (double)search->pairs->radius2;
+    double share = rounding(search->pairs->sketch->rows->width);
+    uint32_t row = (uint32_t)(tile->first + tile->near[at]);
+    for (size_t h = 0; h < tile->hit_count[at]; h++) {
+        size_t j = tile->hits[at * TILE + h];
+        uint32_t other = (uint32_t)(from + j);
+        double lengths2 = (double)tile->rows_norm2[number] + (double)tile->others_norm2[j];
+        double distance2 = lengths2 - 2 * (double)products[j];
+        double error = lengths2 * share + radius2 * 0x1p-20;
+        if (distance2 > radius2 + error || is_known(search->pairs, row, other))
             continue;
-        if (!pairs->add(pairs->context, row, other))
-            atomic_store(&search->given_up, true);
+        if (distance2 < radius2 - error || measure(search, tile, row, other))
+            add(search, row, other);
     }
 }
 
@@ -253,11 +279,19 @@ static void compare_tile(struct search *search, struct tile *tile, size_t from)
     size_t m = count_from(sketch, from);
     const float *points = kernel_sketch_tile(sketch, from, m, tile->points);
     kernel_gemm_nt(tile->near_count, m, width, turned, width, points, width, tile->products, m);
-    bool dense = find_hits(tile, from, m) > tile->near_count * m / DENSE_SHARE;
-    if (dense)
-        multiply_rows(search, tile, from, m);
-    for (size_t i = 0; i < tile->near_count; i++)
-        compare(search, tile, i, points, from, m, dense);
+    find_hits(tile, from, m);
+    choose_dense(tile, m);
+    for (size_t at = 0, number = 0; at < tile->near_count; at++) {
+        if (number < tile->dense_count && tile->dense[number] == at)
+            number++;
+        else
+            measure_hits(search, tile, at, points, from, tile->products + at * m);
+    }
+    if (tile->dense_count == 0)
+        return;
+    multiply_dense(search, tile, from, m);
+    for (size_t number = 0; number < tile->dense_count; number++)
+        compare_hits(search, tile, number, from, tile->products + number * m);
 }
 
 static void panel_tile(void *context, size_t number, unsigned worker)

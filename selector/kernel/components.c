@@ -61,7 +61,7 @@ enum kernel_status kernel_components(struct kernel_team *team, const struct kern
         return status;
     for (uint32_t i = 0; i < count; i++)
         atomic_init(&forest.parents[i], i);
-    status = kernel_sketch_init(&sketch, team, rows, slots, count, seed);
+    status = kernel_sketch_init(&sketch, team, rows, slots, count, KERNEL_SKETCH_PAIRS, seed);
     if (status == KERNEL_OK)
         status = kernel_ball_pairs_find(&pairs);
     for (uint32_t i = 0; status == KERNEL_OK && i < count; i++)

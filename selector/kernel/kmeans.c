@@ -154,6 +154,7 @@ struct rounds {
     double *weight;    /* [clusters] rows that a centre is the mean of already */
     double *sums;      /* [workers x width] */
     float *row;        /* [workers x width] */
+    float *seed;       /* [width] D^2 sampling: the last seed, with the origin */
     float *nearest2;   /* [batch] D^2 sampling */
     double *tile_sums; /* [tiles of batch] */
 };
@@ -238,12 +239,10 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
 {
     const struct rounds *rounds = context;
     size_t width = rounds->kmeans->width;
-    const float *center = rounds->kmeans->centers + (rounds->kmeans->clusters - 1) * width;
-    float *row = rounds->row + worker * width;
     double sum = 0;
     for (size_t i = tile * TILE; i < least((tile + 1) * TILE, rounds->batch); i++) {
-        kernel_gather(rounds->rows, &rounds->drawn[i], 1, rounds->kmeans->origin, row);
-        float d = kernel_distance2(row, center, width);
+        const float *row = kernel_row_floats(rounds->rows, rounds->drawn[i], rounds->row + worker * width);
+        float d = kernel_distance2(row, rounds->seed, width);
         rounds->nearest2[i] = d < rounds->nearest2[i] ? d : rounds->nearest2[i];
         sum += (double)rounds->nearest2[i];
     }
@@ -283,6 +282,7 @@ static enum kernel_status seed_spread(struct rounds *rounds, size_t clusters)
         double part = kernel_random_uniform(rounds->plan->seed, STREAM_SEED, c);
         size_t at = c == 0 ? least((size_t)(part * (double)rounds->batch), rounds->batch - 1) : draw_far(rounds, part);
         set_center(rounds, c, rounds->drawn[at]);
+        kernel_gather(rounds->rows, &rounds->drawn[at], 1, NULL, rounds->seed);
         if (c + 1 < clusters && !kernel_team_run(rounds->team, tiles_of(rounds->batch), spread_tile, rounds))
             return KERNEL_STOPPED;
     }
@@ -304,11 +304,12 @@ static bool rounds_init(struct rounds *rounds, size_t clusters)
     rounds->weight = calloc(clusters + 1, sizeof *rounds->weight);
     rounds->sums = malloc(workers * width * sizeof *rounds->sums);
     rounds->row = malloc(workers * width * sizeof *rounds->row);
+    rounds->seed = malloc(width * sizeof *rounds->seed);
     rounds->nearest2 = malloc((batch + 1) * sizeof *rounds->nearest2);
     rounds->tile_sums = malloc((tiles_of(batch) + 1) * sizeof *rounds->tile_sums);
     return rounds->drawn != NULL && rounds->cluster != NULL && rounds->members != NULL && rounds->first != NULL &&
-           rounds->weight != NULL && rounds->sums != NULL && rounds->row != NULL && rounds->nearest2 != NULL &&
-           rounds->tile_sums != NULL;
+           rounds->weight != NULL && rounds->sums != NULL && rounds->row != NULL && rounds->seed != NULL &&
+           rounds->nearest2 != NULL && rounds->tile_sums != NULL;
 }
 
 static void rounds_deinit(struct rounds *rounds)
@@ -320,6 +321,7 @@ static void rounds_deinit(struct rounds *rounds)
     free(rounds->weight);
     free(rounds->sums);
     free(rounds->row);
+    free(rounds->seed);
     free(rounds->nearest2);
     free(rounds->tile_sums);
 }

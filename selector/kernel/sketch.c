@@ -18,8 +18,9 @@ enum {
     ROUNDS = 6,
 };
 
-static const double rest_wanted = 0.10; /* share of the variance outside the directions */
-static const double rest_most = 0.25;   /* more, and they bound too little */
+/* Share of the variance outside the directions: neighbours take closer bounds than pairs, whose radius is given. */
+static const double rest_wanted[] = {[KERNEL_SKETCH_NEIGHBORS] = 0.10, [KERNEL_SKETCH_PAIRS] = 0.20};
+static const double rest_most = 0.25; /* more, and they bound too little */
 
 /* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
 static double rounding(size_t terms)
@@ -196,11 +197,11 @@ static enum kernel_status order(struct kernel_sketch *sketch, struct kernel_team
 
 /* The directions worth it; none where even the most leave much. */
 static enum kernel_status find_directions(
-    struct kernel_sketch *sketch, struct kernel_team *team, struct kernel_directions *directions)
+    struct kernel_sketch *sketch, struct kernel_team *team, enum kernel_sketch_use use, struct kernel_directions *directions)
 {
     size_t most = sketch->rows->width / 2 < DIRECTIONS_MAX ? sketch->rows->width / 2 : DIRECTIONS_MAX;
     bool worth = sketch->count >= SAMPLE && sketch->rows->width >= WIDTH_MIN;
-    struct kernel_directions_wish wish = {SAMPLE, worth ? most : 0, ROUNDS, rest_wanted};
+    struct kernel_directions_wish wish = {SAMPLE, worth ? most : 0, ROUNDS, rest_wanted[use]};
     enum kernel_status status =
         kernel_directions_init(directions, team, sketch->rows, sketch->slots, sketch->count, &wish, sketch->origin);
     if (directions->rest > rest_most)
@@ -208,9 +209,10 @@ static enum kernel_status find_directions(
     return status;
 }
 
-static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team *team, struct kernel_directions *directions)
+static enum kernel_status make(
+    struct kernel_sketch *sketch, struct kernel_team *team, enum kernel_sketch_use use, struct kernel_directions *directions)
 {
-    enum kernel_status status = find_directions(sketch, team, directions);
+    enum kernel_status status = find_directions(sketch, team, use, directions);
     if (status != KERNEL_OK)
         return status;
     sketch->width = (directions->count > 0 ? directions->count : sketch->rows->width) + 2;
@@ -223,7 +225,7 @@ static enum kernel_status make(struct kernel_sketch *sketch, struct kernel_team 
 }
 
 enum kernel_status kernel_sketch_init(struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows,
-    const uint32_t *slots, size_t count, uint64_t seed)
+    const uint32_t *slots, size_t count, enum kernel_sketch_use use, uint64_t seed)
 {
     *sketch = (struct kernel_sketch){
         .rows = rows,
@@ -239,7 +241,7 @@ enum kernel_status kernel_sketch_init(struct kernel_sketch *sketch, struct kerne
         sketch->places[i] = (uint32_t)i;
     }
     struct kernel_directions directions = {0};
-    enum kernel_status status = make(sketch, team, &directions);
+    enum kernel_status status = make(sketch, team, use, &directions);
     kernel_directions_deinit(&directions);
     return status == KERNEL_OK ? order(sketch, team, slots, seed) : status;
 }

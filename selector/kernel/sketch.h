@@ -34,9 +34,12 @@ struct kernel_sketch {
     double slack2;  /* of a squared distance */
 };
 
+/* What a sketch is for: how many directions are quickest. Its bounds hold for either. */
+enum kernel_sketch_use { KERNEL_SKETCH_NEIGHBORS, KERNEL_SKETCH_PAIRS };
+
 /* Sketches rows slots[0..count). The seed is of the clusters that order them. */
 enum kernel_status kernel_sketch_init(struct kernel_sketch *sketch, struct kernel_team *team, const struct kernel_rows *rows,
-    const uint32_t *slots, size_t count, uint64_t seed);
+    const uint32_t *slots, size_t count, enum kernel_sketch_use use, uint64_t seed);
 
 /* Frees what init allocated, also after it failed. A zeroed sketch is fine. */
 void kernel_sketch_deinit(struct kernel_sketch *sketch);

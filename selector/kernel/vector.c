@@ -41,6 +41,26 @@ const float *kernel_row_floats(const struct kernel_rows *rows, size_t i, float *
     return scratch;
 }
 
+/* to = the floats at `from`, which may be `to` itself and has no alignment, less the origin. */
+KERNEL_INLINE void subtract_body(const char *from, const float *origin, size_t width, float *to)
+{
+    size_t i = 0;
+    for (; i + KERNEL_LANES <= width; i += KERNEL_LANES) {
+        kernel_f8 value, less;
+        memcpy(&value, from + i * sizeof *to, sizeof value);
+        kernel_load8(origin + i, &less);
+        value -= less;
+        kernel_store8(to + i, &value);
+    }
+    for (; i < width; i++) {
+        float value;
+        memcpy(&value, from + i * sizeof *to, sizeof value);
+        to[i] = value - origin[i];
+    }
+}
+
+KERNEL_VARIANTS(subtract, (const char *from, const float *origin, size_t width, float *to), (from, origin, width, to))
+
 void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t count, const float *origin, float *to)
 {
     size_t width = rows->width;
@@ -50,11 +70,13 @@ void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t
             memset(to, 0, width * sizeof *to);
             continue;
         }
-        kernel_widen(row, rows->dtype, width, to);
-        if (origin != NULL) {
-            for (size_t j = 0; j < width; j++)
-                to[j] -= origin[j];
+        if (origin != NULL && rows->dtype == KERNEL_F32) {
+            subtract(row, origin, width, to);
+            continue;
         }
+        kernel_widen(row, rows->dtype, width, to);
+        if (origin != NULL)
+            subtract((const char *)to, origin, width, to);
     }
 }
 

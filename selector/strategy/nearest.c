@@ -80,8 +80,8 @@ enum kernel_status select_nearest_find(const struct select_nearest *nearest, con
     };
     bool exact = nearest->mode == SELECT_NEIGHBORS_EXACT ||
                  (nearest->mode == SELECT_NEIGHBORS_AUTO && nearest->count <= SELECT_NEIGHBORS_EXACT_MAX);
-    enum kernel_status status =
-        kernel_sketch_init(&call.sketch, nearest->team, nearest->rows, nearest->slots, nearest->count, nearest->seed);
+    enum kernel_status status = kernel_sketch_init(
+        &call.sketch, nearest->team, nearest->rows, nearest->slots, nearest->count, KERNEL_SKETCH_NEIGHBORS, nearest->seed);
     *recall = 1;
     if (status == KERNEL_OK && exact)
         status = kernel_neighbors_find(nearest->team, &call.sketch, queries, query_count, found);

@@ -90,7 +90,7 @@ static void find(const struct world *world, const struct kernel_rows *rows, size
     struct kernel_team *team = kernel_team_new(threads, NULL, NULL);
     struct kernel_sketch sketch;
     struct kernel_neighbors found = {.k = K, .slots = world->found, .distances2 = world->found2};
-    assert_int_equal(kernel_sketch_init(&sketch, team, rows, world->slots, count, 5), KERNEL_OK);
+    assert_int_equal(kernel_sketch_init(&sketch, team, rows, world->slots, count, KERNEL_SKETCH_NEIGHBORS, 5), KERNEL_OK);
     memset(world->found, 0, count * K * sizeof *world->found);
     assert_int_equal(kernel_neighbors_find(team, &sketch, NULL, 0, &found), KERNEL_OK);
     kernel_sketch_deinit(&sketch);
@@ -197,7 +197,7 @@ static void test_queries(void **state)
     struct kernel_sketch sketch;
     atomic_size_t done = 0;
     struct kernel_neighbors found = {.k = K, .slots = world->found, .distances2 = world->found2, .done = &done};
-    assert_int_equal(kernel_sketch_init(&sketch, team, &rows, world->slots, N, 5), KERNEL_OK);
+    assert_int_equal(kernel_sketch_init(&sketch, team, &rows, world->slots, N, KERNEL_SKETCH_NEIGHBORS, 5), KERNEL_OK);
     assert_true(sketch.width < 64); /* few directions were found */
     assert_int_equal(kernel_neighbors_find(team, &sketch, queries, 4, &found), KERNEL_OK);
     for (size_t q = 0; q < 4; q++)
@@ -219,7 +219,7 @@ static void test_visits(void **state)
     struct kernel_sketch sketch;
     struct kernel_neighbors exact = {.k = K, .slots = world->expected, .distances2 = world->expected2};
     struct kernel_neighbors found = {.k = K, .slots = world->found, .distances2 = world->found2};
-    assert_int_equal(kernel_sketch_init(&sketch, team, &rows, world->slots, N, 5), KERNEL_OK);
+    assert_int_equal(kernel_sketch_init(&sketch, team, &rows, world->slots, N, KERNEL_SKETCH_NEIGHBORS, 5), KERNEL_OK);
     assert_int_equal(kernel_recall_visits(&sketch, world->slots, N, &exact, 0.9, &found.visits), KERNEL_OK);
     assert_in_range(found.visits, 2, (N - 1) / KERNEL_SKETCH_TILE);
     assert_int_equal(kernel_neighbors_find(team, &sketch, NULL, 0, &found), KERNEL_OK);
@@ -249,7 +249,7 @@ static void test_stop(void **state)
         struct kernel_team *team = kernel_team_new(1, stop, &polls);
         struct kernel_sketch sketch;
         struct kernel_neighbors found = {.k = K, .slots = world->found, .distances2 = world->found2};
-        enum kernel_status status = kernel_sketch_init(&sketch, team, &rows, world->slots, N, 5);
+        enum kernel_status status = kernel_sketch_init(&sketch, team, &rows, world->slots, N, KERNEL_SKETCH_NEIGHBORS, 5);
         if (status == KERNEL_OK)
             status = kernel_neighbors_find(team, &sketch, NULL, 0, &found);
         assert_true(status == KERNEL_STOPPED || (status == KERNEL_OK && polls > 0));
