@@ -1,5 +1,6 @@
 #include "selector/kernel/directions.h"
 
+#include "selector/kernel/centered.h"
 #include "selector/kernel/gemm.h"
 #include "selector/kernel/random.h"
 #include "selector/kernel/simd.h"
@@ -188,7 +189,9 @@ enum kernel_status kernel_directions_init(struct kernel_directions *directions, 
         goto done;
     for (size_t i = 0; i < sample; i++)
         chosen[i] = slots[i * count / sample];
-    kernel_gather_centered(rows, chosen, sample, origin, search.rows, norm2);
+    status = KERNEL_STOPPED;
+    if (!kernel_gather_centered(team, rows, chosen, sample, origin, search.rows, norm2))
+        goto done;
     status = KERNEL_OK;
     if (wish->most > 0 && scale(&search, norm2))
         status = find(directions, team, &search, wish);

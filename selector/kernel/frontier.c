@@ -16,6 +16,7 @@ enum {
     PROJECT_FROM = 64,   /* centres from which on a projection pays for the pass that makes it */
     MEASURED_SHARE = 3,  /* above this share of pairs left to measure, whole rows' products are cheaper */
     PROJECTION_REST = 4, /* refreshes until it is tried again then */
+    POLL_EVERY = 1024,   /* centres */
 };
 
 /* What a worker computes in. */
@@ -88,10 +89,9 @@ enum kernel_status kernel_frontier_add(struct kernel_frontier *frontier, uint32_
     struct kernel_centers *centers = &frontier->centers;
     if (!kernel_centers_add(centers, slot))
         return KERNEL_NO_MEMORY;
-    const float *added = centers->values + (centers->count - 1) * centers->width;
-    if (frontier->projection != NULL && !kernel_projection_add(frontier->projection, added))
-        return KERNEL_NO_MEMORY;
-    return KERNEL_OK;
+    if (frontier->projection != NULL)
+        return kernel_projection_add(frontier->projection, centers->values + (centers->count - 1) * centers->width, 1);
+    return centers->count % POLL_EVERY == 0 && kernel_team_stopped(frontier->team) ? KERNEL_STOPPED : KERNEL_OK;
 }
 
 /* --- distances ---------------------------------------------------------------------------------------------------------- */
@@ -275,14 +275,13 @@ static bool project(struct kernel_frontier *frontier)
     frontier->projection_tried = true;
     if (frontier->centers.residual != NULL || !kernel_projection_pays(frontier->centers.width))
         return true;
-    if (kernel_projection_new(
-            frontier->team, frontier->centers.rows, frontier->slots, frontier->count, &frontier->projection) == KERNEL_STOPPED)
-        return false;
-    for (size_t j = 0; j < frontier->centers.count && frontier->projection != NULL; j++) {
-        if (!kernel_projection_add(frontier->projection, frontier->centers.values + j * frontier->centers.width))
-            kernel_projection_free(&frontier->projection);
-    }
-    return true;
+    enum kernel_status status =
+        kernel_projection_new(frontier->team, frontier->centers.rows, frontier->slots, frontier->count, &frontier->projection);
+    if (frontier->projection != NULL)
+        status = kernel_projection_add(frontier->projection, frontier->centers.values, frontier->centers.count);
+    if (status != KERNEL_OK)
+        kernel_projection_free(&frontier->projection);
+    return status != KERNEL_STOPPED;
 }
 
 /* Puts the projection aside for a while where it left too many pairs to measure. */

@@ -160,11 +160,11 @@ size_t kernel_projection_width(const struct kernel_projection *projection)
     return projection->width;
 }
 
-static bool make_room(struct kernel_projection *projection)
+static bool make_room(struct kernel_projection *projection, size_t count)
 {
-    if (projection->center_count < projection->center_room)
+    if (count <= projection->center_room)
         return true;
-    size_t room = projection->center_room == 0 ? 256 : 2 * projection->center_room;
+    size_t room = count < 2 * projection->center_room ? 2 * projection->center_room : count;
     float *centers = realloc(projection->centers, room * projection->width * sizeof *centers);
     if (centers == NULL)
         return false;
@@ -173,23 +173,46 @@ static bool make_room(struct kernel_projection *projection)
     return true;
 }
 
-bool kernel_projection_add(struct kernel_projection *projection, const float *center)
+/* Centres that are projected together. */
+struct centers {
+    struct kernel_projection *projection;
+    const float *rows; /* [count x width] */
+    size_t count;
+};
+
+static void center_tile(void *context, size_t tile, unsigned worker)
 {
-    if (!make_room(projection))
-        return false;
+    const struct centers *centers = context;
+    const struct kernel_projection *projection = centers->projection;
     size_t width = projection->rows->width;
-    float *row = projection->scratch;
-    float *projected = projection->centers + projection->center_count * projection->width;
-    for (size_t c = 0; c < width; c++)
-        row[c] = center[c] - projection->origin[c];
-    float norm2;
-    project(projection, row, 1, projected, &norm2);
-    for (size_t c = 0; c + 1 < projection->width; c++)
-        projected[c] = -projected[c];
-    /* A centre too long to reckon with is never ruled out: its product with every point is -infinite, or no number. */
-    projected[projection->width - 1] = norm2 < norm2_max ? (float)((1 - projection->slack) * (double)norm2 / 2) : -INFINITY;
-    projection->center_count++;
-    return true;
+    size_t from = tile * TILE;
+    size_t m = centers->count - from < TILE ? centers->count - from : TILE;
+    float *rows = projection->scratch + worker * TILE * width;
+    float *projected = projection->centers + (projection->center_count + from) * projection->width;
+    float norm2[TILE];
+    for (size_t i = 0; i < m; i++) {
+        for (size_t c = 0; c < width; c++)
+            rows[i * width + c] = centers->rows[(from + i) * width + c] - projection->origin[c];
+    }
+    project(projection, rows, m, projected, norm2);
+    for (size_t i = 0; i < m; i++, projected += projection->width) {
+        for (size_t c = 0; c + 1 < projection->width; c++)
+            projected[c] = -projected[c];
+        /* A centre too long to reckon with is never ruled out: its product with every point is -infinite, or no number. */
+        projected[projection->width - 1] =
+            norm2[i] < norm2_max ? (float)((1 - projection->slack) * (double)norm2[i] / 2) : -INFINITY;
+    }
+}
+
+enum kernel_status kernel_projection_add(struct kernel_projection *projection, const float *rows, size_t count)
+{
+    if (!make_room(projection, projection->center_count + count))
+        return KERNEL_NO_MEMORY;
+    struct centers centers = {projection, rows, count};
+    if (!kernel_team_run(projection->team, (count + TILE - 1) / TILE, center_tile, &centers))
+        return KERNEL_STOPPED;
+    projection->center_count += count;
+    return KERNEL_OK;
 }
 
 const float *kernel_projection_point(const struct kernel_projection *projection, size_t i)

@@ -36,8 +36,8 @@ void kernel_projection_free(struct kernel_projection **projection);
 /* Floats of a projected point or centre. */
 size_t kernel_projection_width(const struct kernel_projection *projection);
 
-/* Projects one more centre, a row of plain floats; its number is that of those added before. False without memory. */
-bool kernel_projection_add(struct kernel_projection *projection, const float *center);
+/* Projects more centres, [count x rows->width] plain floats; their numbers go on from those added before. */
+enum kernel_status kernel_projection_add(struct kernel_projection *projection, const float *rows, size_t count);
 
 /* Point i, and center j and those after it. */
 const float *kernel_projection_point(const struct kernel_projection *projection, size_t i);

@@ -36,6 +36,9 @@ bool kernel_sort_falling(const double *keys, size_t count, uint32_t *order)
         memset(start, 0, DIGITS * sizeof *start);
         for (size_t i = 0; i < count; i++)
             start[from[i].key >> shift & (DIGITS - 1)]++;
+        /* One digit for all, as the last ones of what was a float are. */
+        if (count > 0 && start[from[0].key >> shift & (DIGITS - 1)] == count)
+            continue;
         size_t sum = 0;
         for (size_t d = 0; d < DIGITS; d++) {
             size_t here = start[d];

@@ -80,30 +80,6 @@ void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t
     }
 }
 
-enum { COLUMNS = 64 }; /* summed at a time */
-
-void kernel_gather_centered(
-    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin, float *to, float *norm2)
-{
-    size_t width = rows->width;
-    kernel_gather(rows, slots, count, NULL, to);
-    for (size_t from = 0; from < width; from += COLUMNS) {
-        size_t columns = width - from < COLUMNS ? width - from : COLUMNS;
-        double sums[COLUMNS] = {0};
-        for (size_t i = 0; i < count; i++) {
-            for (size_t j = 0; j < columns; j++)
-                sums[j] += (double)to[i * width + from + j];
-        }
-        for (size_t j = 0; j < columns; j++)
-            origin[from + j] = count > 0 ? (float)(sums[j] / (double)count) : 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < width; j++)
-            to[i * width + j] -= origin[j];
-        norm2[i] = kernel_norm2(to + i * width, width);
-    }
-}
-
 void kernel_transpose(const float *from, size_t rows, size_t columns, float *to)
 {
     for (size_t i = 0; i < rows; i++) {

@@ -32,13 +32,6 @@ const float *kernel_row_floats(const struct kernel_rows *rows, size_t i, float *
  */
 void kernel_gather(const struct kernel_rows *rows, const uint32_t *slots, size_t count, const float *origin, float *to);
 
-/*
- * As kernel_gather, but less the mean of the rows, so that their distances keep their digits. Outputs: origin [width], the
- * mean; to [count x width]; norm2 [count], the squared lengths of what is left.
- */
-void kernel_gather_centered(
-    const struct kernel_rows *rows, const uint32_t *slots, size_t count, float *origin, float *to, float *norm2);
-
 /* to[j * rows + i] = from[i * columns + j]. */
 void kernel_transpose(const float *from, size_t rows, size_t columns, float *to);
 

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MARGIN_POOL = 10, CLUSTERS_MAX = 4096 };
 
@@ -50,9 +51,16 @@ static bool look(struct cluster_margin *self)
     }
     if (!kernel_sort_falling(self->gain, count, self->order))
         return false;
-    kernel_sort_slots(self->order, self->looked_at);
+    memset(self->cluster_of, 0, count * sizeof *self->cluster_of);
     for (size_t i = 0; i < self->looked_at; i++)
-        self->slots[i] = job->candidates[self->order[i]];
+        self->cluster_of[self->order[i]] = 1;
+    size_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (self->cluster_of[i] == 0)
+            continue;
+        self->order[kept] = i;
+        self->slots[kept++] = job->candidates[i];
+    }
     return true;
 }
 

@@ -47,8 +47,12 @@ static enum kernel_status cover_next(
         if (status != KERNEL_OK)
             return status;
         *slot = self->slots[self->last];
-        if (self->near == NULL || kernel_row(self->job->input->embeddings, *slot) == NULL ||
-            !select_near_has(self->near, *slot))
+        bool duplicate = false;
+        if (self->near != NULL && kernel_row(self->job->input->embeddings, *slot) != NULL)
+            status = select_near_has(self->near, *slot, &duplicate);
+        if (status != KERNEL_OK)
+            return status;
+        if (!duplicate)
             break;
         self->out[self->last] = 1;
         self->job->result->stats.duplicates_out++;
@@ -69,10 +73,11 @@ static enum select_status near_init(struct cover_source *self, const struct sele
 {
     if (points->spacing < 0 || self->job->policy->duplicates == SELECT_FILTER_OFF)
         return SELECT_OK;
-    self->near = select_near_new(self->job->input->embeddings, points->origin, USUAL_DUPLICATE_SHARE * (double)points->spacing);
+    double distance2 = USUAL_DUPLICATE_SHARE * (double)points->spacing;
+    self->near = select_near_new(self->job->team, self->job->input->embeddings, points->origin, distance2);
     if (self->near == NULL)
         return SELECT_NO_MEMORY;
-    return select_near_add_all(self->near, points->known, points->known_count) ? SELECT_OK : SELECT_NO_MEMORY;
+    return select_status_of(select_near_begin(self->near, points->known, points->known_count));
 }
 
 /* Finds the points among the candidates, where they are in the same order: which of these are outliers, and own[i], the point

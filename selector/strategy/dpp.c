@@ -13,6 +13,7 @@
  * 2006).
  */
 #include "selector/kernel/dpp.h"
+#include "selector/kernel/centered.h"
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
@@ -121,8 +122,9 @@ static enum select_status find_scale(const struct select_job *job, const uint32_
     if (origin == NULL || sample == NULL)
         goto done;
     count = select_thin(job->candidates, job->candidate_count, count, slots);
-    kernel_gather_centered(job->input->embeddings, slots, count, origin, sample, norm2);
-    status = select_scale(job, origin, known, known_count, scale);
+    status = SELECT_CANCELED;
+    if (kernel_gather_centered(job->team, job->input->embeddings, slots, count, origin, sample, norm2))
+        status = select_scale(job, origin, known, known_count, scale);
 done:
     free(origin);
     free(sample);

@@ -55,7 +55,11 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
             return select_status_of(status);
         if (kernel_team_stopped(job->team))
             return SELECT_CANCELED;
-        if (select_filter_refuses(job->filter, slot, &job->result->stats)) {
+        bool refused;
+        status = select_filter_refuses(job->filter, slot, &job->result->stats, &refused);
+        if (status != KERNEL_OK)
+            return select_status_of(status);
+        if (refused) {
             job->refused[slot] = 1;
             continue;
         }

@@ -26,9 +26,9 @@ static enum select_status add_known(struct select_filter *filter, const struct s
     if (slots == NULL)
         return SELECT_NO_MEMORY;
     size_t count = select_list_known(job, slots);
-    bool ok = select_near_add_all(filter->near, slots, count);
+    enum kernel_status status = select_near_begin(filter->near, slots, count);
     free(slots);
-    return ok ? SELECT_OK : SELECT_NO_MEMORY;
+    return select_status_of(status);
 }
 
 static enum select_status find_usual(struct select_filter *filter, const struct select_job *job)
@@ -53,7 +53,7 @@ static enum select_status fill(struct select_filter *filter, const struct select
     if (!wanted(job, job->policy->duplicates))
         return SELECT_OK;
     double distance2 = USUAL_DUPLICATE_SHARE * (double)filter->usual.spacing;
-    filter->near = select_near_new(filter->rows, filter->usual.origin, distance2);
+    filter->near = select_near_new(job->team, filter->rows, filter->usual.origin, distance2);
     return filter->near != NULL ? add_known(filter, job) : SELECT_NO_MEMORY;
 }
 
@@ -90,19 +90,21 @@ static bool is_junk(const struct select_filter *filter, uint32_t slot)
     return distance2 > filter->usual.isolation;
 }
 
-bool select_filter_refuses(struct select_filter *filter, uint32_t slot, struct select_stats *stats)
+enum kernel_status select_filter_refuses(struct select_filter *filter, uint32_t slot, struct select_stats *stats, bool *refused)
 {
+    *refused = false;
     if (filter == NULL || kernel_row(filter->rows, slot) == NULL)
-        return false;
-    if (filter->near != NULL && select_near_has(filter->near, slot)) {
+        return KERNEL_OK;
+    enum kernel_status status = filter->near != NULL ? select_near_has(filter->near, slot, refused) : KERNEL_OK;
+    if (status != KERNEL_OK)
+        return status;
+    if (*refused) {
         stats->duplicates_out++;
-        return true;
-    }
-    if (filter->junk && is_junk(filter, slot)) {
+    } else if (filter->junk && is_junk(filter, slot)) {
+        *refused = true;
         stats->junk_out++;
-        return true;
     }
-    return false;
+    return KERNEL_OK;
 }
 
 bool select_filter_add(struct select_filter *filter, uint32_t slot)

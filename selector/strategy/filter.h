@@ -15,8 +15,9 @@ struct select_filter;
 enum select_status select_filter_new(const struct select_job *job, struct select_filter **filter);
 void select_filter_free(struct select_filter **filter);
 
-/* Whether `slot` is to be kept out, counted in the job's stats if so. A sample without an embedding never is. */
-bool select_filter_refuses(struct select_filter *filter, uint32_t slot, struct select_stats *stats);
+/* Output: whether `slot` is to be kept out, counted in the job's stats if so. A sample without an embedding never is. */
+enum kernel_status select_filter_refuses(
+    struct select_filter *filter, uint32_t slot, struct select_stats *stats, bool *refused);
 
 /* Notes a pick. False without memory. */
 bool select_filter_add(struct select_filter *filter, uint32_t slot);

@@ -1,16 +1,21 @@
 #include "selector/strategy/near.h"
 
+#include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { TILE = 256 }; /* rows */
 
 /*
  * Two rows within r of each other have lengths within r of each other, so only a window of the list, which is sorted by length,
  * can hold a near-duplicate.
  */
 struct select_near {
+    struct kernel_team *team;
     const struct kernel_rows *rows;
     const float *origin;
     double distance2;
@@ -20,24 +25,26 @@ struct select_near {
     struct near_entry {
         double length;
         uint32_t slot;
-    } * entries;  /* by rising length */
-    float *row;   /* [width] scratch */
-    float *other; /* [width] scratch */
+    } * entries;    /* by rising length */
+    float *row;     /* [width] of the search at hand */
+    float *scratch; /* [workers x width] */
 };
 
-struct select_near *select_near_new(const struct kernel_rows *rows, const float *origin, double distance2)
+struct select_near *select_near_new(
+    struct kernel_team *team, const struct kernel_rows *rows, const float *origin, double distance2)
 {
     struct select_near *near = calloc(1, sizeof *near);
     if (near == NULL)
         return NULL;
+    near->team = team;
     near->rows = rows;
     near->origin = origin;
     near->distance2 = distance2;
     /* A little wider than the distance: lengths are rounded. */
     near->distance = sqrt(distance2) * 1.0001;
     near->row = malloc((rows->width + 1) * sizeof *near->row);
-    near->other = malloc((rows->width + 1) * sizeof *near->other);
-    if (near->row == NULL || near->other == NULL)
+    near->scratch = malloc((kernel_team_size(team) * rows->width + 1) * sizeof *near->scratch);
+    if (near->row == NULL || near->scratch == NULL)
         select_near_free(&near);
     return near;
 }
@@ -49,7 +56,7 @@ void select_near_free(struct select_near **pointer)
         return;
     free(near->entries);
     free(near->row);
-    free(near->other);
+    free(near->scratch);
     free(near);
     *pointer = NULL;
 }
@@ -88,24 +95,48 @@ static bool make_room(struct select_near *near, size_t count)
     return true;
 }
 
-static int compare_entries(const void *a, const void *b)
+static void length_tile(void *context, size_t tile, unsigned worker)
 {
-    const struct near_entry *x = a;
-    const struct near_entry *y = b;
-    int by_length = (x->length > y->length) - (x->length < y->length);
-    return by_length != 0 ? by_length : (x->slot > y->slot) - (x->slot < y->slot);
+    struct select_near *near = context;
+    float *row = near->scratch + worker * near->rows->width;
+    for (size_t i = tile * TILE; i < (tile + 1) * TILE && i < near->count; i++)
+        near->entries[i].length = load(near, near->entries[i].slot, row);
 }
 
-bool select_near_add_all(struct select_near *near, const uint32_t *slots, size_t count)
+/* Puts entries that are in the order of their slots in the order of their lengths. False without memory. */
+static bool sort_entries(struct select_near *near)
 {
-    if (!make_room(near, near->count + count))
-        return false;
+    double *keys = malloc((near->count + 1) * sizeof *keys);
+    uint32_t *order = malloc((near->count + 1) * sizeof *order);
+    struct near_entry *sorted = malloc((near->count + 1) * sizeof *sorted);
+    bool ok = keys != NULL && order != NULL && sorted != NULL;
+    for (size_t i = 0; ok && i < near->count; i++)
+        keys[i] = -near->entries[i].length;
+    ok = ok && kernel_sort_falling(keys, near->count, order);
+    for (size_t i = 0; ok && i < near->count; i++)
+        sorted[i] = near->entries[order[i]];
+    if (ok) {
+        struct near_entry *unsorted = near->entries;
+        near->entries = sorted;
+        near->room = near->count + 1;
+        sorted = unsorted;
+    }
+    free(keys);
+    free(order);
+    free(sorted);
+    return ok;
+}
+
+enum kernel_status select_near_begin(struct select_near *near, const uint32_t *slots, size_t count)
+{
+    if (!make_room(near, count))
+        return KERNEL_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        near->entries[near->count + i] = (struct near_entry){load(near, slots[i], near->row), slots[i]};
-    near->count += count;
-    if (near->count > 0)
-        qsort(near->entries, near->count, sizeof *near->entries, compare_entries);
-    return true;
+        near->entries[i].slot = slots[i];
+    near->count = count;
+    if (!kernel_team_run(near->team, (count + TILE - 1) / TILE, length_tile, near))
+        return KERNEL_STOPPED;
+    return sort_entries(near) ? KERNEL_OK : KERNEL_NO_MEMORY;
 }
 
 bool select_near_add(struct select_near *near, uint32_t slot)
@@ -120,14 +151,37 @@ bool select_near_add(struct select_near *near, uint32_t slot)
     return true;
 }
 
-bool select_near_has(struct select_near *near, uint32_t slot)
+/* The entries that are about as long as near->row. */
+struct window {
+    struct select_near *near;
+    size_t from;
+    size_t end;
+    atomic_bool found;
+};
+
+static void search_tile(void *context, size_t tile, unsigned worker)
+{
+    struct window *window = context;
+    const struct select_near *near = window->near;
+    size_t width = near->rows->width;
+    float *other = near->scratch + worker * width;
+    size_t from = window->from + tile * TILE;
+    for (size_t i = from; i < from + TILE && i < window->end && !atomic_load(&window->found); i++) {
+        kernel_gather(near->rows, &near->entries[i].slot, 1, near->origin, other);
+        if ((double)kernel_distance2(near->row, other, width) <= near->distance2)
+            atomic_store(&window->found, true);
+    }
+}
+
+enum kernel_status select_near_has(struct select_near *near, uint32_t slot, bool *has)
 {
     double length = load(near, slot, near->row);
     double slack = near->distance + 1e-5 * length;
-    for (size_t i = lower_bound(near, length - slack); i < near->count && near->entries[i].length <= length + slack; i++) {
-        kernel_gather(near->rows, &near->entries[i].slot, 1, near->origin, near->other);
-        if ((double)kernel_distance2(near->row, near->other, near->rows->width) <= near->distance2)
-            return true;
-    }
-    return false;
+    struct window window = {.near = near, .from = lower_bound(near, length - slack)};
+    for (window.end = window.from; window.end < near->count && near->entries[window.end].length <= length + slack;)
+        window.end++;
+    if (!kernel_team_run(near->team, (window.end - window.from + TILE - 1) / TILE, search_tile, &window))
+        return KERNEL_STOPPED;
+    *has = atomic_load(&window.found);
+    return KERNEL_OK;
 }

@@ -1,5 +1,6 @@
 #include "selector/strategy/points.h"
 
+#include "selector/kernel/centered.h"
 #include "selector/kernel/random.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/quota.h"
@@ -270,9 +271,9 @@ static enum select_status load_references(struct select_points *points, const st
     points->origin = malloc(width * sizeof(float));
     if (points->values == NULL || points->norm2 == NULL || points->origin == NULL)
         return SELECT_NO_MEMORY;
-    kernel_gather_centered(rows, points->slots, count, points->origin, points->values, points->norm2);
     points->points = (struct kernel_points){points->values, points->norm2, count, width};
-    return SELECT_OK;
+    bool done = kernel_gather_centered(job->team, rows, points->slots, count, points->origin, points->values, points->norm2);
+    return done ? SELECT_OK : SELECT_CANCELED;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
@@ -298,7 +299,7 @@ enum select_status select_points_init(
     uint32_t *known = realloc(points->known, (points->known_count + 1) * sizeof *known);
     points->known = known != NULL ? known : points->known;
     choose_points(points, job, want, worth, chance);
-    enum select_status status = kernel_team_stopped(job->team) ? SELECT_CANCELED : load_references(points, job);
+    enum select_status status = load_references(points, job);
     if (status == SELECT_OK)
         status = select_scale(job, points->origin, points->known, points->known_count, &points->scale);
     job->result->stats.references = points->points.count;

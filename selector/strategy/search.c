@@ -9,6 +9,7 @@
  * with the distance to its nearest anchor, so that the picks go on where the neighbours end. Where the model says nothing of a
  * neighbour, likeness stands for the probability. Without an anchor it is the probability alone. Ordered by gain per dollar.
  */
+#include "selector/kernel/centered.h"
 #include "selector/kernel/distance.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/subset.h"
@@ -101,7 +102,8 @@ static enum select_status look_around(struct search *search, size_t count)
     if (search->values == NULL || search->norm2 == NULL || search->origin == NULL || search->reach == NULL ||
         search->scratch == NULL)
         return SELECT_NO_MEMORY;
-    kernel_gather_centered(rows, search->slots, count, search->origin, search->values, search->norm2);
+    if (!kernel_gather_centered(job->team, rows, search->slots, count, search->origin, search->values, search->norm2))
+        return SELECT_CANCELED;
     search->anchors = (struct kernel_points){search->values, search->norm2, count, width};
     enum select_status status = find_reach(search);
     if (status != SELECT_OK)

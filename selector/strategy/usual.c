@@ -1,5 +1,6 @@
 #include "selector/strategy/usual.h"
 
+#include "selector/kernel/centered.h"
 #include "selector/kernel/nearest.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/scale.h"
@@ -59,7 +60,8 @@ enum select_status select_usual_init(
     if (usual->slots == NULL || usual->values == NULL || usual->norm2 == NULL || usual->origin == NULL)
         return SELECT_NO_MEMORY;
     size_t thinned = select_thin(slots, count, SAMPLE, usual->slots);
-    kernel_gather_centered(rows, usual->slots, thinned, usual->origin, usual->values, usual->norm2);
+    if (!kernel_gather_centered(team, rows, usual->slots, thinned, usual->origin, usual->values, usual->norm2))
+        return SELECT_CANCELED;
     usual->points = (struct kernel_points){usual->values, usual->norm2, thinned, rows->width};
     return measure(usual, team);
 }
