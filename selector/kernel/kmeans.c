@@ -187,6 +187,9 @@ static void update_center(void *context, size_t c, unsigned worker)
     for (size_t j = 0; j < width; j++)
         sum[j] = rounds->weight[c] * (double)center[j];
     for (size_t i = rounds->first[c]; i < rounds->first[c + 1]; i++) {
+        /* All rows may be of one cluster. */
+        if (i % TILE == 0 && kernel_team_poll(rounds->team, worker))
+            return;
         kernel_gather(rounds->rows, &rounds->drawn[rounds->members[i]], 1, kmeans->origin, row);
         for (size_t j = 0; j < width; j++)
             sum[j] += (double)row[j];

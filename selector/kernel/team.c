@@ -1,11 +1,16 @@
 #include "selector/kernel/team.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 64 };
+enum {
+    THREADS_MAX = 64,
+    WAIT_NS = 10000000, /* that the caller waits for the others between two questions */
+};
 
 struct worker {
     struct kernel_team *team;
@@ -57,6 +62,16 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* Waits are measured by the monotonic clock: the other one can be set. */
+static void idle_init(pthread_cond_t *idle)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(idle, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 struct kernel_team *kernel_team_new(unsigned threads, kernel_stop_fn *stop, void *stop_context)
 {
     struct kernel_team *team = calloc(1, sizeof *team);
@@ -72,7 +87,7 @@ struct kernel_team *kernel_team_new(unsigned threads, kernel_stop_fn *stop, void
     team->stop_context = stop_context;
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->work, NULL);
-    pthread_cond_init(&team->idle, NULL);
+    idle_init(&team->idle);
     /* A thread that cannot be had is done without: results do not depend on the number. */
     for (team->size = 1; team->size < threads; team->size++) {
         struct worker *worker = &team->workers[team->size];
@@ -125,6 +140,26 @@ bool kernel_team_poll(struct kernel_team *team, unsigned worker)
     return worker == 0 ? kernel_team_stopped(team) : atomic_load(&team->stopped);
 }
 
+/* Waits until the others have left the job, and asks `stop` meanwhile: a long tile of theirs may be waiting for its answer. */
+static void wait_for_others(struct kernel_team *team)
+{
+    pthread_mutex_lock(&team->lock);
+    while (team->busy > 0) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += WAIT_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_cond_timedwait(&team->idle, &team->lock, &until) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&team->lock);
+        kernel_team_stopped(team);
+        pthread_mutex_lock(&team->lock);
+    }
+    team->tiles = 0;
+    pthread_mutex_unlock(&team->lock);
+}
+
 bool kernel_team_run(struct kernel_team *team, size_t tiles, kernel_tile_fn *tile, void *context)
 {
     if (kernel_team_stopped(team))
@@ -147,10 +182,6 @@ bool kernel_team_run(struct kernel_team *team, size_t tiles, kernel_tile_fn *til
     while (!kernel_team_stopped(team) && (index = atomic_fetch_add(&team->next, 1)) < tiles)
         tile(context, index, 0);
 
-    pthread_mutex_lock(&team->lock);
-    while (team->busy > 0)
-        pthread_cond_wait(&team->idle, &team->lock);
-    team->tiles = 0;
-    pthread_mutex_unlock(&team->lock);
+    wait_for_others(team);
     return !atomic_load(&team->stopped);
 }

@@ -14,7 +14,7 @@ struct kernel_team;
 /* Does one tile. `worker` is below kernel_team_size: an index for scratch memory. */
 typedef void kernel_tile_fn(void *context, size_t tile, unsigned worker);
 
-/* Asked by the calling thread only, between tiles; true stops the job. */
+/* Asked by the calling thread only, between its tiles and while it waits for the others; true stops the job. */
 typedef bool kernel_stop_fn(void *context);
 
 /* A team of `threads` (0: one a processor, at most 64), the caller included. NULL without memory. Free with kernel_team_free.

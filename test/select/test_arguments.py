@@ -10,7 +10,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from curated import SelectionCanceled, select
+from curated import SelectionCanceled, native, select
+from curated import pool as pool_module
 from pools import Pool
 
 
@@ -143,3 +144,31 @@ def test_ctrl_c_stops_a_long_call() -> None:
         select("kcenter", 30_000, embeddings=embeddings, threads=1)
     # No bound on the time but that it was not run to its end, which takes many seconds.
     assert time.monotonic() - begin < 60
+
+
+def test_ctrl_c_stops_the_check_of_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = np.ones((1000, 16), np.float32)
+    monkeypatch.setattr(pool_module, "CHECK_BYTES", 100 * embeddings[0].nbytes)
+    check = native.library().select_rows_check
+    parts: list[int] = []
+
+    def interrupted(rows: native.Rows, *rest: object) -> int:
+        parts.append(rows.count)
+        if len(parts) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return int(check(rows, *rest))
+
+    monkeypatch.setattr(native.library(), "select_rows_check", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        select("kcenter", 5, embeddings=embeddings)
+    assert parts == [100] * 3
+
+
+@pytest.mark.parametrize("row", [0, 99, 100, 999, 1000])
+def test_what_is_no_number_is_named_by_its_row(row: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    padded = np.ones((1001, 24), np.float16)
+    monkeypatch.setattr(pool_module, "CHECK_BYTES", 100 * padded[0].nbytes + 7)
+    padded[:, 16:] = np.nan  # between the rows
+    padded[row, 15] = np.inf
+    with pytest.raises(ValueError, match=rf"^embeddings: expected finite numbers, got others in row {row}$"):
+        select("kcenter", 5, embeddings=padded[:, :16])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ Array = npt.NDArray[Any]
 Share = float | tuple[float, float]
 
 TAGS_MAX = 64
+
+# Read between two looks at Ctrl-C, some hundredths of a second.
+CHECK_BYTES = 1 << 28
 
 
 class Pool:
@@ -182,10 +185,11 @@ class Pool:
         """Refuse numbers that are none; the library takes it for granted that all are finite."""
         row = ctypes.c_size_t()
         for name, rows in self._views:
-            if native.library().select_rows_check(rows, threads, row) != native.OK:
-                raise MemoryError
-            if row.value < rows.count:
-                raise ValueError(f"{name}: expected finite numbers, got others in row {row.value}")
+            for first, part in _parts(rows):
+                if native.library().select_rows_check(part, threads, row) != native.OK:
+                    raise MemoryError
+                if row.value < part.count:
+                    raise ValueError(f"{name}: expected finite numbers, got others in row {first + row.value}")
 
     def _rows(self, values: npt.ArrayLike, name: str) -> native.Rows:
         array = np.asarray(values)
@@ -236,6 +240,15 @@ class Pool:
 
     def _pointer(self, array: Array, kind: Any) -> Any:
         return self._keep(array).ctypes.data_as(ctypes.POINTER(kind))
+
+
+def _parts(rows: native.Rows) -> Iterator[tuple[int, native.Rows]]:
+    """Cut a view of one block into parts; give each with its first row."""
+    most = max(CHECK_BYTES // rows.row_bytes, 1)
+    for first in range(0, rows.count, most):
+        count = min(most, rows.count - first)
+        block = (ctypes.c_void_p * 1)(rows.blocks[0] + first * rows.row_bytes)
+        yield first, native.Rows(count, rows.width, rows.row_bytes, rows.dtype, count, block)
 
 
 def column_of_one(values: npt.ArrayLike) -> Array:
