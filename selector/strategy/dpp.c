@@ -78,6 +78,10 @@ static enum select_status sample_candidates(struct select_job *job, size_t most)
         uint32_t slot = job->candidates[i];
         keys[i] = log(kernel_random_uniform(job->policy->seed, STREAM_CANDIDATES, slot)) / quality_of(job, slot);
     }
+    if (kernel_team_stopped(job->team)) {
+        status = SELECT_CANCELED;
+        goto done;
+    }
     if (!kernel_sort_falling(keys, count, order))
         goto done;
     double last = keys[order[most]];

@@ -127,6 +127,8 @@ static enum select_status make_graph(struct galaxy *galaxy, size_t number)
     if (graph == NULL)
         return SELECT_NO_MEMORY;
     for (size_t i = 0; i < galaxy->count; i++) {
+        if (i % TILE == 0 && kernel_team_stopped(galaxy->job->team))
+            return SELECT_CANCELED;
         if (galaxy->labels[i] == NOT_KNOWN)
             continue;
         if (!kernel_line_graph_label(graph, (uint32_t)i, galaxy->labels[i] == (int64_t)galaxy->class))

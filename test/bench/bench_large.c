@@ -3,7 +3,9 @@
  * centres in the same run: seconds, peak memory over that of the embeddings, and the longest time between two calls of the
  * progress function.
  *
- *     bench_large ROWS WIDTH f32|f16 STRATEGY...
+ *     bench_large ROWS WIDTH f32|f16 STRATEGY[@SECONDS]...
+ *
+ * A strategy with seconds behind it is told to stop after so many, and the time that it takes to return is printed too.
  */
 #include "selector/kernel/gemm.h"
 #include "selector/kernel/random.h"
@@ -12,6 +14,7 @@
 #include "selector/strategy/select.h"
 #include "test/bench/bench.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -243,6 +246,8 @@ struct watch {
     double last;
     double longest; /* seconds between two calls */
     double done;    /* where that was */
+    double stop_at; /* a time; INFINITY: never */
+    double stopped; /* when it was told to stop; 0: never */
 };
 
 static bool watch_progress(void *context, double done)
@@ -254,7 +259,10 @@ static bool watch_progress(void *context, double done)
         watch->done = done;
     }
     watch->last = now;
-    return false;
+    if (now < watch->stop_at)
+        return false;
+    watch->stopped = now;
+    return true;
 }
 
 static struct select_policy policy_of(enum select_strategy strategy, struct watch *watch)
@@ -278,7 +286,9 @@ static struct select_policy policy_of(enum select_strategy strategy, struct watc
 static int run_strategy(const struct pool *pool, const char *name, double product)
 {
     enum select_strategy strategy;
-    if (!select_strategy_parse(name, strlen(name), &strategy)) {
+    size_t length = strcspn(name, "@");
+    double most = name[length] != 0 ? strtod(name + length + 1, NULL) : INFINITY;
+    if (!select_strategy_parse(name, length, &strategy)) {
         fprintf(stderr, "no such strategy: %s\n", name);
         return 1;
     }
@@ -298,24 +308,26 @@ static int run_strategy(const struct pool *pool, const char *name, double produc
     struct select_result result = {0};
     struct select_error error = {0};
     struct watch watch = {.last = bench_seconds()};
+    watch.stop_at = watch.last + most;
     struct select_policy policy = policy_of(strategy, &watch);
     reset_peak();
     double before = status_bytes("VmRSS");
     double start = watch.last;
     enum select_status status = select_run(&input, &policy, &result, &error);
     double seconds = bench_seconds() - start;
+    double stopping = watch.stopped > 0 ? start + seconds - watch.stopped : 0;
     watch_progress(&watch, 1);
-    if (status != SELECT_OK) {
+    if (status != SELECT_OK && status != SELECT_CANCELED) {
         fprintf(stderr, "%s: status %d, %s: expected %s, got %s\n", name, (int)status, error.field, error.expected, error.got);
         return 1;
     }
     double bytes = (double)pool->n * (double)pool->embeddings.row_bytes;
     printf("{\"bench\": \"large\", \"case\": \"%s-%zux%zu-%s\", \"seconds\": %.4f, \"baseline\": \"product-with-%d-centres\", "
            "\"baseline_seconds\": %.4f, \"ratio\": %.4f, \"picks\": %zu, \"peak_memory_share\": %.3f, \"peak_mb\": %.1f, "
-           "\"longest_silence_ms\": %.1f, \"silence_at\": %.3f}\n",
+           "\"longest_silence_ms\": %.1f, \"silence_at\": %.3f, \"stop_ms\": %.1f}\n",
         name, pool->n, pool->width, pool->dtype == KERNEL_F16 ? "f16" : "f32", seconds, CENTERS, product, product / seconds,
         result.count, 1 + (status_bytes("VmHWM") - before) / bytes, (status_bytes("VmHWM") - before) / 1e6,
-        1000 * watch.longest, watch.done);
+        1000 * watch.longest, watch.done, 1000 * stopping);
     fflush(stdout);
     select_result_deinit(&result);
     return 0;
@@ -324,7 +336,7 @@ static int run_strategy(const struct pool *pool, const char *name, double produc
 int main(int argc, char **argv)
 {
     if (argc < 5) {
-        fprintf(stderr, "usage: bench_large ROWS WIDTH f32|f16 STRATEGY...\n");
+        fprintf(stderr, "usage: bench_large ROWS WIDTH f32|f16 STRATEGY[@SECONDS]...\n");
         return 2;
     }
     static struct pool pool;
