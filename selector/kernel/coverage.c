@@ -149,7 +149,7 @@ static void keep_batch_row(void *context, size_t i, unsigned worker)
 /* Lets go of the rows of candidates at the far end of the heap, until half of what may be kept is. */
 static void make_room(struct kernel_coverage *coverage)
 {
-    size_t batch_bytes = COVERAGE_BATCH * (coverage->input.references.count + 1) * sizeof(float);
+    size_t batch_bytes = coverage->lazy.batch_count * (coverage->input.references.count + 1) * sizeof(float);
     if (atomic_load(&coverage->row_bytes) + batch_bytes <= rows_max)
         return;
     for (size_t i = coverage->lazy.heap.count; i-- > 0 && atomic_load(&coverage->row_bytes) > rows_max / 2;)
@@ -160,6 +160,13 @@ static bool no_values(const void *self, uint32_t index)
 {
     const struct kernel_coverage *coverage = self;
     return coverage->rows[index].values == NULL && kernel_coverage_has_row(coverage, index);
+}
+
+/* Candidates whose rows are computed together, at most: their values to all reference points are in memory then. */
+static size_t batch_most(const struct kernel_coverage *coverage)
+{
+    size_t most = rows_max / 4 / sizeof(float) / (coverage->input.references.count + 1);
+    return most > COVERAGE_BATCH ? COVERAGE_BATCH : most > 0 ? most : 1;
 }
 
 /* Lists up to `size` candidates near the top of the heap that have no values; the top itself has none. */
@@ -180,7 +187,7 @@ static enum kernel_status fill_batch(struct kernel_coverage *coverage)
     size_t width = coverage->input.references.width;
     size_t references = coverage->input.references.count;
     if (coverage->batch_values == NULL)
-        coverage->batch_values = malloc((COVERAGE_BATCH * references + 1) * sizeof *coverage->batch_values);
+        coverage->batch_values = malloc((batch_most(coverage) * references + 1) * sizeof *coverage->batch_values);
     if (coverage->batch_values == NULL)
         return KERNEL_NO_MEMORY;
     make_room(coverage);
@@ -214,7 +221,8 @@ enum kernel_status kernel_coverage_next(
     struct kernel_coverage *coverage, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain)
 {
     struct kernel_heap *heap = &coverage->lazy.heap;
-    size_t batch = BATCH_MIN;
+    size_t most = batch_most(coverage);
+    size_t batch = BATCH_MIN < most ? BATCH_MIN : most;
     uint32_t top;
     while (kernel_lazy_top(&coverage->lazy, accept, context, &top)) {
         if (no_values(coverage, top)) {
@@ -222,7 +230,7 @@ enum kernel_status kernel_coverage_next(
             enum kernel_status status = fill_batch(coverage);
             if (status != KERNEL_OK)
                 return status;
-            batch = batch < COVERAGE_BATCH ? 2 * batch : COVERAGE_BATCH;
+            batch = 2 * batch < most ? 2 * batch : most;
             continue;
         }
         kernel_heap_pop(heap);

@@ -31,7 +31,7 @@ struct kernel_coverage {
     size_t listed_max; /* values of a candidate that the first pass keeps, at most */
     float *batch_rows; /* [COVERAGE_BATCH x width] */
     float batch_norm2[COVERAGE_BATCH];
-    float *batch_values; /* [COVERAGE_BATCH x references], made when it is needed */
+    float *batch_values; /* [a batch x references], made when it is needed */
 };
 
 /* Elements of a worker's scratch memory that the first pass needs, and what it keeps of each candidate: listed_max. */
