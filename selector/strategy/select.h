@@ -127,7 +127,7 @@ enum select_filter_mode {
 struct select_parameters {
     enum select_aggregate aggregate;
     size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search */
-    size_t clusters;       /* typiclust (labelled + picks, at most 500), cluster_margin */
+    size_t clusters;       /* typiclust (labelled + picks, at most 500), probcover (classes), cluster_margin (picks) */
     size_t margin_pool;    /* cluster_margin: samples of small margin looked at, a multiple of the picks (10) */
     double radius;         /* coverage, probcover, dpp, facility_location, graph_cut: of the kernel; 0: found from the data */
     double purity;         /* probcover: share of balls that hold one cluster only (0.95) */

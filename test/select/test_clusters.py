@@ -1,4 +1,4 @@
-"""TypiClust, ProbCover and Cluster-Margin against their definitions, on clusters that k-means cannot miss."""
+"""TypiClust and ProbCover against their definitions, on clusters that k-means cannot miss; Cluster-Margin on any."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from curated import select
 from pools import softmax
+from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.stats import chisquare
 
 Floats = npt.NDArray[np.float64]
@@ -146,6 +147,37 @@ def test_cluster_margin_looks_at_small_margins_only() -> None:
     assert np.isin(result.indices, least).all()
     np.testing.assert_allclose(result.gains, 1 - (two[:, 1] - two[:, 0])[result.indices], rtol=1e-5)
     assert len(select("cluster_margin", 165, embeddings=points, probs=probs, margin_pool=1)) == 165
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("n", "clusters"), [(1, 1), (40, 40), (40, 5), (300, 30), (1500, 37)])
+def test_cluster_margin_links_by_the_average(n: int, clusters: int, half: bool) -> None:
+    """Whatever is picked of a cluster, which cluster has its turn is certain: that tells the whole clustering."""
+    points = np.random.default_rng(n).normal(size=(n, 5)).astype(np.float16 if half else np.float32)
+    result = select("cluster_margin", n, embeddings=points, probs=np.full((n, 2), 0.5, np.float32), clusters=clusters)
+    kind = cut_tree(linkage(points.astype(np.float64), method="average"), clusters)[:, 0] if n > 1 else np.zeros(1, int)
+    sizes = np.bincount(kind, minlength=clusters)
+    first = [int(np.flatnonzero(kind == c)[0]) for c in range(clusters)]
+    order = sorted(range(clusters), key=lambda c: (sizes[c], first[c]))
+    expected = [c for turn in range(sizes.max()) for c in order if sizes[c] > turn]
+    assert kind[result.indices].tolist() == expected
+
+
+@pytest.mark.parametrize("n", [11585, 11586])
+def test_cluster_margin_of_many_samples(n: int) -> None:
+    """As many as can be linked, and one more: then it is k-means. The clusters are such that both find them."""
+    sizes = [n - 9000, 5000, 3000, 1000]
+    points, kind = blobs(sizes, width=4)
+    probs = np.full((n, 2), 0.5, np.float32)
+    result = select("cluster_margin", 8, embeddings=points, probs=probs, clusters=4, margin_pool=n)
+    assert [sizes[k] for k in kind[result.indices]] == sorted(sizes) * 2
+
+
+def test_cluster_margin_of_equal_samples() -> None:
+    points = np.ones((300, 4), np.float32)
+    probs = softmax(np.random.default_rng(2).normal(size=(300, 4)))
+    result = select("cluster_margin", 300, embeddings=points, probs=probs, clusters=7)
+    assert sorted(result.indices.tolist()) == list(range(300))
 
 
 def test_cluster_margin_takes_any_of_a_cluster() -> None:
