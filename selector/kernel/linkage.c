@@ -145,28 +145,25 @@ static void join(struct linkage *linkage, uint32_t low, uint32_t high)
     linkage->size[low] += linkage->size[high];
 }
 
-/* Follows nearest neighbours until two clusters are each other's: these are one from then on. */
-static void merge_next(struct linkage *linkage)
+/* Puts the nearest cluster to the chain's end there; where that is the one before it, the two become one. */
+static void follow(struct linkage *linkage)
 {
     if (linkage->chain_count == 0)
         linkage->chain[linkage->chain_count++] = linkage->active[0];
-    for (;;) {
-        uint32_t last = linkage->chain[linkage->chain_count - 1];
-        uint32_t before = linkage->chain_count > 1 ? linkage->chain[linkage->chain_count - 2] : UINT32_MAX;
-        uint32_t lowest = linkage->active[linkage->active[0] == last ? 1 : 0];
-        float distance;
-        uint32_t next = nearest(linkage, last, before != UINT32_MAX ? before : lowest, &distance);
-        if (next != before) {
-            linkage->chain[linkage->chain_count++] = next;
-            continue;
-        }
-        struct merge merge = last < before ? (struct merge){last, before} : (struct merge){before, last};
-        join(linkage, merge.low, merge.high);
-        linkage->chain_count -= 2;
-        linkage->heights[linkage->merge_count] = -(double)distance;
-        linkage->merges[linkage->merge_count++] = merge;
+    uint32_t last = linkage->chain[linkage->chain_count - 1];
+    uint32_t before = linkage->chain_count > 1 ? linkage->chain[linkage->chain_count - 2] : UINT32_MAX;
+    uint32_t lowest = linkage->active[linkage->active[0] == last ? 1 : 0];
+    float distance;
+    uint32_t next = nearest(linkage, last, before != UINT32_MAX ? before : lowest, &distance);
+    if (next != before) {
+        linkage->chain[linkage->chain_count++] = next;
         return;
     }
+    struct merge merge = last < before ? (struct merge){last, before} : (struct merge){before, last};
+    join(linkage, merge.low, merge.high);
+    linkage->chain_count -= 2;
+    linkage->heights[linkage->merge_count] = -(double)distance;
+    linkage->merges[linkage->merge_count++] = merge;
 }
 
 /* Makes the lowest merges until `clusters` are left, and numbers these. False without memory. */
@@ -198,9 +195,9 @@ static enum kernel_status run(struct linkage *linkage, size_t clusters, uint32_t
     while (linkage->active_count > 1) {
         if (kernel_team_stopped(linkage->team))
             return KERNEL_STOPPED;
-        merge_next(linkage);
+        follow(linkage);
         if (done != NULL)
-            atomic_fetch_add(done, 1);
+            atomic_store(done, linkage->merge_count);
     }
     return cut(linkage, clusters, cluster) ? KERNEL_OK : KERNEL_NO_MEMORY;
 }

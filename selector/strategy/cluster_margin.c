@@ -78,16 +78,22 @@ static void set_turns(struct cluster_margin *self)
     }
 }
 
-static enum select_status run(struct cluster_margin *self)
+static enum select_status cluster(struct cluster_margin *self)
 {
     struct select_job *job = self->job;
     size_t wanted = job->policy->parameters.clusters > 0 ? job->policy->parameters.clusters : picks_wanted(job);
+    if (self->looked_at <= KERNEL_LINKAGE_MAX)
+        return select_clusters_link(&self->clusters, job, self->slots, self->looked_at, wanted);
+    wanted = wanted < CLUSTERS_MAX ? wanted : CLUSTERS_MAX;
+    return select_clusters_init(&self->clusters, job, self->slots, self->looked_at, wanted);
+}
+
+static enum select_status run(struct cluster_margin *self)
+{
+    struct select_job *job = self->job;
     if (!look(self))
         return SELECT_NO_MEMORY;
-    enum select_status status = self->looked_at <= KERNEL_LINKAGE_MAX
-                                    ? select_clusters_link(&self->clusters, job, self->slots, self->looked_at, wanted)
-                                    : select_clusters_init(&self->clusters, job, self->slots, self->looked_at,
-                                          wanted < CLUSTERS_MAX ? wanted : CLUSTERS_MAX);
+    enum select_status status = cluster(self);
     if (status != SELECT_OK)
         return status;
     self->cluster_key = malloc((self->clusters.clusters + 1) * sizeof *self->cluster_key);

@@ -24,9 +24,10 @@ struct select_clusters {
 enum select_status select_clusters_init(
     struct select_clusters *clusters, const struct select_job *job, const uint32_t *slots, size_t count, size_t wanted);
 
-/* Average linkage of the rows, KERNEL_LINKAGE_MAX at most; otherwise as select_clusters_init, of which it is the other. */
+/* As select_clusters_init, by average linkage of KERNEL_LINKAGE_MAX rows at most; tells how far it is. */
 enum select_status select_clusters_link(
     struct select_clusters *clusters, struct select_job *job, const uint32_t *slots, size_t count, size_t wanted);
+
 void select_clusters_deinit(struct select_clusters *clusters);
 
 /*

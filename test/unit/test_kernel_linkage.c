@@ -151,14 +151,21 @@ static void test_equal_rows(void **state)
     column_free(column);
 }
 
-/* Gaps that grow by one step at a time: every chain leads from one end to the other before anything is merged. */
+/* Gaps that shrink from each row to the next: the chain leads from the first to the last before anything is merged. */
+static struct column *shrinking_gaps(size_t count)
+{
+    double *values = malloc(count * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = -(double)((count - i) * (count - i));
+    struct column *column = column_new(values, count, 1, KERNEL_F32, count, false);
+    free(values);
+    return column;
+}
+
 static void test_long_chain(void **state)
 {
     (void)state;
-    double values[300];
-    for (size_t i = 0; i < 300; i++)
-        values[i] = (double)(i * (i + 1) / 2);
-    struct column *column = column_new(values, 300, 1, KERNEL_F32, 300, false);
+    struct column *column = shrinking_gaps(300);
     check(column, 30);
     column_free(column);
 }
@@ -174,20 +181,28 @@ static bool stop(void *context)
     return ++patience->asked > patience->most;
 }
 
+static void check_stop(const struct column *column, unsigned most)
+{
+    uint32_t slots[600], cluster[600];
+    for (uint32_t i = 0; i < 600; i++)
+        slots[i] = i;
+    struct patience patience = {.most = most};
+    struct kernel_team *team = kernel_team_new(2, stop, &patience);
+    assert_int_equal(kernel_linkage(team, &column->rows, slots, 600, 9, cluster, NULL), KERNEL_STOPPED);
+    assert_int_equal(patience.asked, most + 1);
+    kernel_team_free(&team);
+}
+
+/* It is asked at every step, before the first merge too. */
 static void test_stop(void **state)
 {
     (void)state;
     struct column *column = column_clusters(7, 600, 8, 5, 0.5);
-    uint32_t slots[600], cluster[600];
-    for (uint32_t i = 0; i < 600; i++)
-        slots[i] = i;
-    for (unsigned most = 0; most < 500; most = most * 3 + 1) {
-        struct patience patience = {.most = most};
-        struct kernel_team *team = kernel_team_new(2, stop, &patience);
-        assert_int_equal(kernel_linkage(team, &column->rows, slots, 600, 9, cluster, NULL), KERNEL_STOPPED);
-        assert_int_equal(patience.asked, most + 1);
-        kernel_team_free(&team);
-    }
+    for (unsigned most = 0; most < 1200; most = most * 3 + 1)
+        check_stop(column, most);
+    column_free(column);
+    column = shrinking_gaps(600);
+    check_stop(column, 1150);
     column_free(column);
 }
 
