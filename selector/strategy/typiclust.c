@@ -117,8 +117,6 @@ static enum select_status run(struct typiclust *self)
 
 enum select_status select_run_typiclust(struct select_job *job)
 {
-    if (job->policy->parameters.neighbors > KERNEL_NEIGHBORS_MAX)
-        return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     select_job_keep_embedded(job);
     struct typiclust self = {.job = job};
     enum select_status status = run(&self);

@@ -39,12 +39,15 @@ def typical(far: Floats, members: list[int], neighbors: int = 20) -> list[int]:
     return [members[i] for i in np.argsort(spread, kind="stable")]
 
 
-def typiclust(points: npt.NDArray[Any], kind: npt.NDArray[np.int64], known: list[int], k: int) -> list[int]:
+def typiclust(
+    points: npt.NDArray[Any], kind: npt.NDArray[np.int64], known: list[int], k: int, neighbors: int = 20
+) -> list[int]:
     far = distances(points)
     labels = np.bincount(kind[known], minlength=kind.max() + 1)
     sizes = np.bincount(kind)
     order = sorted(range(len(sizes)), key=lambda c: (sizes[c] < 5, labels[c], -sizes[c]))
-    ranked = {c: typical(far, [i for i in np.flatnonzero(kind == c).tolist() if i not in known]) for c in order}
+    members = {c: [i for i in np.flatnonzero(kind == c).tolist() if i not in known] for c in order}
+    ranked = {c: typical(far, members[c], neighbors) for c in order}
     chosen: list[int] = []
     while len(chosen) < k and any(ranked.values()):
         chosen += [ranked[c].pop(0) for c in order if ranked[c]]
@@ -62,6 +65,13 @@ def test_typiclust(known_of: list[int], k: int, half: bool) -> None:
     result = select("typiclust", k, embeddings=points, labeled=known, labels=[0] * len(known), clusters=6)
     assert result.indices.tolist()[: len(expected)] == expected
     assert len(result) == min(k, len(points) - len(known))
+
+
+@pytest.mark.parametrize("neighbors", [1, 7, 127, 128])
+def test_typiclust_by_other_numbers_of_neighbors(neighbors: int) -> None:
+    points, kind = blobs([300, 90])
+    result = select("typiclust", 4, embeddings=points, clusters=2, neighbors=neighbors)
+    assert result.indices.tolist() == typiclust(points, kind, [], 4, neighbors)
 
 
 def test_typiclust_makes_a_cluster_for_each_label_and_pick() -> None:
