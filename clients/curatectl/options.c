@@ -147,11 +147,12 @@ static error_t parse_own(int key, char *argument, struct argp_state *state)
     for (int i = 0; parameters && parameters[i].name; i++) {
         if (key != KEY_FIRST + i && (!parameters[i].key || key != parameters[i].key))
             continue;
-        const char *expected = read_value(parameters[i].kind, argument ? argument : "", &context->values[i]);
+        const char *text = argument ? argument : "";
+        const char *expected = read_value(parameters[i].kind, text, &context->values[i]);
         if (expected)
-            argp_error(state, "--%s: expected %s, got '%s'", parameters[i].name, expected, argument);
+            argp_error(state, "--%s: expected %s, got '%s'", parameters[i].name, expected, text);
         if (parameters[i].kind == PARAMETER_FIELDS)
-            take_field(context, &parameters[i], argument, state);
+            take_field(context, &parameters[i], text, state);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;

@@ -4,10 +4,11 @@
  * After SEALS (Coleman and others, "Similarity search for efficient active learning and search of rare concepts", AAAI 2022),
  * which looks only among the nearest neighbours of what is known, and AnchorAL (Lesci and Vlachos, NAACL 2024), whose anchors
  * are labelled samples of the rare class. Anchors are the labelled samples of parameters.class_sought, ANCHORS_MAX evenly
- * spaced ones where there are more. A candidate among the parameters.neighbors (100, as in SEALS) nearest of some anchor
- * gains 1 and the model's probability of the class; any other, which SEALS would not look at, a likeness below 1 that falls
- * with the distance to its nearest anchor, so that the picks go on where the neighbours end. Where the model says nothing of a
- * neighbour, likeness stands for the probability. Without an anchor it is the probability alone. Ordered by gain per dollar.
+ * spaced ones where there are more. A candidate among the parameters.neighbors (100, as in SEALS; AnchorAL takes 50) nearest
+ * of some anchor gains 1 and the model's probability of the class; any other, which SEALS would not look at, a likeness below
+ * 1 that falls with the distance to its nearest anchor, so that the picks go on where the neighbours end. Where the model says
+ * nothing of a neighbour, likeness stands for the probability. Without an anchor it is the probability alone. Ordered by gain
+ * per dollar.
  */
 #include "selector/kernel/distance.h"
 #include "selector/kernel/vector.h"

@@ -45,7 +45,7 @@ def typiclust(
     far = distances(points)
     labels = np.bincount(kind[known], minlength=kind.max() + 1)
     sizes = np.bincount(kind)
-    order = sorted(range(len(sizes)), key=lambda c: (sizes[c] < 5, labels[c], -sizes[c]))
+    order = sorted(range(len(sizes)), key=lambda c: (sizes[c] <= 5, labels[c], -sizes[c]))
     members = {c: [i for i in np.flatnonzero(kind == c).tolist() if i not in known] for c in order}
     ranked = {c: typical(far, members[c], neighbors) for c in order}
     chosen: list[int] = []
@@ -72,6 +72,14 @@ def test_typiclust_by_other_numbers_of_neighbors(neighbors: int) -> None:
     points, kind = blobs([300, 90])
     result = select("typiclust", 4, embeddings=points, clusters=2, neighbors=neighbors)
     assert result.indices.tolist() == typiclust(points, kind, [], 4, neighbors)
+
+
+def test_typiclust_comes_to_small_clusters_last() -> None:
+    points, kind = blobs([40, 6, 5])
+    known = [int(np.flatnonzero(kind == c)[0]) for c in (0, 1)]
+    result = select("typiclust", 3, embeddings=points, labeled=known, labels=[0, 1], clusters=3)
+    assert kind[result.indices].tolist() == [0, 1, 2]
+    assert result.indices.tolist() == typiclust(points, kind, known, 3)
 
 
 def test_typiclust_makes_a_cluster_for_each_label_and_pick() -> None:
