@@ -9,9 +9,11 @@
 
 enum {
     BEGIN_TILE = 256, /* candidates in one matrix product of the first pass */
-    BATCH_MIN = 8,    /* candidates whose kernel values are computed together, doubled while more are wanted */
+    BATCH_MIN = 32,   /* candidates whose kernel values are computed together, doubled while more are wanted: reading all
+                       * reference points for fewer takes as long */
     BATCH_MAX = 128,
-    REFERENCE_TILE = 512, /* reference points in one matrix product */
+    NEAR_TOP = 32 * BATCH_MAX, /* places of the heap among which these are looked for */
+    REFERENCE_TILE = 512,      /* reference points in one matrix product */
 };
 
 /* Bytes of kernel values kept at most: of a whole square, or of the candidates looked at lately. */
@@ -302,18 +304,23 @@ void kernel_coverage_rewind(struct kernel_coverage *coverage, kernel_accept_fn *
     kernel_lazy_rewind(&coverage->lazy, accept, context);
 }
 
-/* Kernel values of the batch to one tile of reference points. */
+/* Kernel values of the batch to one tile of reference points, these as rows: there are more of them, and they are packed in no
+ * product (gemm.h). */
 static void batch_tile(void *context, size_t tile, unsigned worker)
 {
     struct kernel_coverage *coverage = context;
     size_t from = tile * REFERENCE_TILE;
     struct kernel_points part = references_from(coverage, from, REFERENCE_TILE);
-    size_t count = part.count;
+    size_t size = coverage->lazy.batch_count;
+    struct kernel_points batch = {coverage->batch_rows, coverage->batch_norm2, size, part.width};
     float *values = coverage->scratch + worker * coverage->scratch_size;
-    kernel_distances(coverage->batch_rows, coverage->batch_norm2, coverage->lazy.batch_count, &part, values);
-    kernel_similarities(values, coverage->lazy.batch_count * count, coverage->input.scale);
-    for (size_t i = 0; i < coverage->lazy.batch_count; i++)
-        memcpy(coverage->kernel[coverage->lazy.batch[i]] + from, values + i * count, count * sizeof *values);
+    kernel_distances(part.values, part.norm2, part.count, &batch, values);
+    kernel_similarities(values, part.count * size, coverage->input.scale);
+    for (size_t i = 0; i < size; i++) {
+        float *kernel = coverage->kernel[coverage->lazy.batch[i]] + from;
+        for (size_t r = 0; r < part.count; r++)
+            kernel[r] = values[r * size + i];
+    }
 }
 
 /* Lets go of the values of the candidates at the far end of the heap, until half of what may be kept is. */
@@ -336,28 +343,35 @@ static bool no_values(const void *self, uint32_t index)
     return coverage->kernel[index] == NULL && has_row(coverage, index);
 }
 
-/* Computes the kernel values of up to `size` candidates from the top of the heap that have none yet, and puts them back. */
-static enum kernel_status fill_top(struct kernel_coverage *coverage, size_t size, kernel_accept_fn *accept, void *context)
+/* Lists up to `size` candidates near the top of the heap that have no values; the top itself has none. */
+static void list_top(struct kernel_coverage *coverage, size_t size, kernel_accept_fn *accept, void *context)
+{
+    struct kernel_lazy *lazy = &coverage->lazy;
+    lazy->batch_count = 0;
+    for (size_t i = 0; i < lazy->heap.count && i < NEAR_TOP && lazy->batch_count < size; i++) {
+        uint32_t index = lazy->heap.items[i];
+        if (no_values(coverage, index) && (accept == NULL || accept(context, index)))
+            lazy->batch[lazy->batch_count++] = index;
+    }
+}
+
+/* Computes the kernel values of the batch. */
+static enum kernel_status fill_batch(struct kernel_coverage *coverage)
 {
     size_t width = coverage->input.references.width;
-    enum kernel_status status = KERNEL_OK;
-    kernel_lazy_pop_stale(&coverage->lazy, size, no_values, coverage, accept, context);
     make_room(coverage);
     for (size_t i = 0; i < coverage->lazy.batch_count; i++) {
         uint32_t index = coverage->lazy.batch[i];
         coverage->kernel[index] = malloc((coverage->input.references.count + 1) * sizeof(float));
         if (coverage->kernel[index] == NULL)
-            status = KERNEL_NO_MEMORY;
-        coverage->cached += coverage->kernel[index] != NULL;
+            return KERNEL_NO_MEMORY;
+        coverage->cached++;
         kernel_gather(coverage->input.candidates.rows, &coverage->input.candidates.slots[index], 1,
             coverage->input.candidates.origin, coverage->batch_rows + i * width);
         coverage->batch_norm2[i] = kernel_norm2(coverage->batch_rows + i * width, width);
     }
     size_t tiles = (coverage->input.references.count + REFERENCE_TILE - 1) / REFERENCE_TILE;
-    if (status == KERNEL_OK && !kernel_team_run(coverage->team, tiles, batch_tile, coverage))
-        status = KERNEL_STOPPED;
-    kernel_lazy_push_batch(&coverage->lazy);
-    return status;
+    return kernel_team_run(coverage->team, tiles, batch_tile, coverage) ? KERNEL_OK : KERNEL_STOPPED;
 }
 
 enum kernel_status kernel_coverage_next(
@@ -368,7 +382,8 @@ enum kernel_status kernel_coverage_next(
     uint32_t top;
     while (kernel_lazy_top(&coverage->lazy, accept, context, &top)) {
         if (no_values(coverage, top)) {
-            enum kernel_status status = fill_top(coverage, batch, accept, context);
+            list_top(coverage, batch, accept, context);
+            enum kernel_status status = fill_batch(coverage);
             if (status != KERNEL_OK)
                 return status;
             batch = batch < BATCH_MAX ? 2 * batch : BATCH_MAX;
