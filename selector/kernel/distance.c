@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Tile sizes are part of the result's bits: they never depend on the number of threads. */
-enum { POINTS_TILE = 128, SET_TILE = 512 };
+enum { POINTS_TILE = 256, SET_TILE = 512 };
 
 KERNEL_INLINE void from_products_body(float *row, float x_norm2, const float *norm2, size_t count)
 {
