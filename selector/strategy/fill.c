@@ -74,8 +74,8 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
 
 enum select_status select_fill(struct select_job *job, struct select_source *source, bool in_turn)
 {
-    enum select_status status = SELECT_OK;
     select_job_pass(job, job->pass_to, job->pass_to);
+    enum select_status status = kernel_team_stopped(job->team) ? SELECT_CANCELED : SELECT_OK;
     for (size_t i = 0; i < job->policy->share_count && status == SELECT_OK; i++) {
         struct phase phase = {.job = job, .share = &job->policy->shares[i]};
         status = run_phase(&phase, source);
