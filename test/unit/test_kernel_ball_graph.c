@@ -187,25 +187,44 @@ static void test_few_rows(void **state)
     }
 }
 
-/* Far from the origin, where products lose every digit; on a lattice of ties at the radius; where squares nearly overflow, do
- * overflow, and underflow. */
+/* One row that all others are near to, and none of these to another. */
+static void test_star(void **state)
+{
+    (void)state;
+    enum { N = 900, WIDTH = 120 };
+    double *values = combinations(N, WIDTH, 0, 1);
+    for (size_t i = 0; i < N; i++) {
+        double squares = 0;
+        for (size_t j = 0; j < WIDTH; j++)
+            squares += values[i * WIDTH + j] * values[i * WIDTH + j];
+        for (size_t j = 0; j < WIDTH; j++)
+            values[i * WIDTH + j] *= i == 0 ? 0 : 1 / sqrt(squares);
+    }
+    assert_int_equal(check(column_new(values, N, WIDTH, KERNEL_F32, 64, false), 1.01F), N - 1);
+    free(values);
+}
+
+/* Far from the origin, and two places far from each other, where products lose every digit; on a lattice of ties at the radius;
+ * where squares nearly overflow, do overflow, and underflow. */
 static void test_adversarial(void **state)
 {
     (void)state;
-    enum { N = 600, WIDTH = 10 };
-    static const float radius2[] = {0.002F, 4, 1e36F, 1e38F, 2e-41F};
+    enum { N = 600, WIDTH = 10, FEW = 12 };
+    static const float radius2[] = {0.002F, 0.002F, 4, 1e36F, 1e38F, 2e-41F};
     double *values = malloc(N * WIDTH * sizeof *values);
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < 6; kind++) {
         for (size_t i = 0; i < N; i++) {
             for (size_t j = 0; j < WIDTH; j++) {
                 double noise = normal(4, i * WIDTH + j);
                 double lattice = (double)(kernel_random_bits(4, j, i) % 2);
-                double kinds[] = {
-                    1e4 + 0.01 * noise, lattice, 3e17 * noise, i % 20 == 0 ? 1e25 * noise : 1e18 * noise, 1e-21 * noise};
+                double kinds[] = {1e4 + 0.01 * noise, (i % 2 ? 1e4 : -1e4) + 0.01 * noise, lattice, 3e17 * noise,
+                    i % 20 == 0 ? 1e25 * noise : 1e18 * noise, 1e-21 * noise};
                 values[i * WIDTH + j] = kinds[kind];
             }
         }
         assert_in_range(check(column_new(values, N, WIDTH, KERNEL_F32, 64, false), radius2[kind]), 10, N * (N - 1) / 2 - 10);
+        for (size_t i = 0; i + FEW <= N; i += FEW) /* few rows are measured pair by pair */
+            check(column_new(values + i * WIDTH, FEW, WIDTH, KERNEL_F32, 64, false), radius2[kind]);
     }
     free(values);
 }
@@ -351,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_nothing_near),
         cmocka_unit_test(test_all_near),
         cmocka_unit_test(test_few_rows),
+        cmocka_unit_test(test_star),
         cmocka_unit_test(test_adversarial),
         cmocka_unit_test(test_too_many_pairs),
         cmocka_unit_test(test_stop),
