@@ -210,7 +210,7 @@ static void test_adversarial(void **state)
 {
     (void)state;
     enum { N = 600, WIDTH = 10, FEW = 4 };
-    static const float radius2[] = {0.002F, 0.002F, 4, 1e36F, 1e38F, 2e-41F};
+    static const float radius2[] = {0.002F, 0.002F, 4, 1e36F, 1e38F, 2e-43F};
     double *values = malloc(N * WIDTH * sizeof *values);
     for (int kind = 0; kind < 6; kind++) {
         for (size_t i = 0; i < N; i++) {
@@ -218,7 +218,7 @@ static void test_adversarial(void **state)
                 double noise = normal(4, i * WIDTH + j);
                 double lattice = (double)(kernel_random_bits(4, j, i) % 2);
                 double kinds[] = {1e4 + 0.01 * noise, (i % 2 ? 1e4 : -1e4) + 0.01 * noise, lattice, 3e17 * noise,
-                    i % 20 == 0 ? 1e25 * noise : 1e18 * noise, 1e-21 * noise};
+                    i % 20 == 0 ? 1e25 * noise : 1e18 * noise, 1e-22 * noise};
                 values[i * WIDTH + j] = kinds[kind];
             }
         }
