@@ -120,6 +120,8 @@ enum select_status select_run_typiclust(struct select_job *job)
     if (job->policy->parameters.neighbors > KERNEL_NEIGHBORS_MAX)
         return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     select_job_keep_embedded(job);
+    if (job->candidate_count == 0)
+        return SELECT_OK;
     struct typiclust self = {.job = job};
     enum select_status status = run(&self);
     select_clusters_deinit(&self.clusters);
