@@ -92,6 +92,17 @@ static bool write_keys_file(struct context *context, struct writer *fields, cons
     return true;
 }
 
+static bool write_values(
+    struct context *context, struct writer *fields, const struct parameter *parameters, const struct given *values);
+
+static bool write_fields(struct context *context, struct writer *fields, const struct parameter *parameter)
+{
+    writer_map_begin(fields, parameter->field);
+    const bool written = write_values(context, fields, parameter->fields, context->fields);
+    writer_map_end(fields);
+    return written;
+}
+
 static bool write_value(
     struct context *context, struct writer *fields, const struct parameter *parameter, const struct given *value)
 {
@@ -118,20 +129,26 @@ static bool write_value(
         return write_json(context, fields, parameter, value->text);
     case PARAMETER_KEYS_FILE:
         return write_keys_file(context, fields, parameter, value->text);
+    case PARAMETER_FIELDS:
+        return write_fields(context, fields, parameter);
     }
     return false;
 }
 
-bool command_fields(struct context *context, struct writer *fields)
+static bool write_values(
+    struct context *context, struct writer *fields, const struct parameter *parameters, const struct given *values)
 {
-    const struct parameter *parameters = context->command->parameters;
-    writer_init(fields);
-    writer_map_begin(fields, NULL);
     for (int i = 0; parameters && parameters[i].name; i++)
-        if (parameters[i].field && context->values[i].text &&
-            !write_value(context, fields, &parameters[i], &context->values[i]))
+        if (parameters[i].field && values[i].text && !write_value(context, fields, &parameters[i], &values[i]))
             return false;
     return true;
+}
+
+bool command_fields(struct context *context, struct writer *fields)
+{
+    writer_init(fields);
+    writer_map_begin(fields, NULL);
+    return write_values(context, fields, context->command->parameters, context->values);
 }
 
 struct curated_reply *command_call(

@@ -34,6 +34,7 @@ enum parameter_kind {
     PARAMETER_WORDS,     /* a,b,c: a list of str */
     PARAMETER_JSON,      /* any JSON value */
     PARAMETER_KEYS_FILE, /* a file with a sample's key a line: {keys: [...]} */
+    PARAMETER_FIELDS,    /* NAME=VALUE, given once for each name: a map */
 };
 
 /* An option, or with `place` an argument of a command. */
@@ -42,6 +43,7 @@ struct parameter {
     const char *argument; /* of an option, for --help; NULL with PARAMETER_FLAG */
     const char *field;    /* of the request; NULL: only the command itself looks at it */
     const char *help;
+    const struct parameter *fields; /* of PARAMETER_FIELDS: the names there are; ended by a zeroed one */
     enum parameter_kind kind;
     enum { PLACE_OPTION, PLACE_ARGUMENT, PLACE_OPTIONAL_ARGUMENT, PLACE_ARGUMENTS } place;
     char key; /* of a short option; 0: none */
@@ -77,6 +79,7 @@ struct context {
     int64_t timeout_ms;
     bool json;
     struct given values[PARAMETERS_MAX]; /* in the order of command->parameters */
+    struct given fields[PARAMETERS_MAX]; /* in the order of the fields of its one PARAMETER_FIELDS */
     char **arguments;                    /* of PLACE_ARGUMENTS; room for all of argv; main frees it */
     int argument_count;
 };

@@ -33,6 +33,13 @@ _curatectl()
         fi
     done
 
+    # Readline makes three words of --option=value.
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+
     case $previous in
     -r | --requests | -e | --events)
         return
@@ -47,6 +54,11 @@ _curatectl()
         ;;
     drain)
         mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$current")
+        return
+        ;;
+    --parameter)
+        mapfile -t COMPREPLY < <(compgen -W 'neighbors= clusters= margin_pool= radius= purity= redundancy= outlier_share= power= class_sought=' -- "$current")
+        [[ ${#COMPREPLY[@]} -eq 1 ]] && compopt -o nospace
         return
         ;;
     -s | --strategy)

@@ -73,6 +73,40 @@ static const char *read_value(enum parameter_kind kind, const char *text, struct
     }
 }
 
+/* The place of the name before the '=' among the fields; -1: there is none. */
+static int find_field(const struct parameter *fields, const char *argument)
+{
+    const size_t size = strcspn(argument, "=");
+    for (int i = 0; fields[i].name; i++)
+        if (strlen(fields[i].name) == size && memcmp(fields[i].name, argument, size) == 0)
+            return i;
+    return -1;
+}
+
+/* Ends the program with what an option's NAME=VALUE may be. */
+static void reject_field(const struct parameter *parameter, const char *argument, struct argp_state *state)
+{
+    char names[256] = "";
+    size_t used = 0;
+    for (int i = 0; parameter->fields[i].name && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", parameter->fields[i].name);
+    argp_error(state, "--%s: expected %s with one of %s, got '%s'", parameter->name, parameter->argument, names, argument);
+}
+
+static void take_field(
+    struct context *context, const struct parameter *parameter, const char *argument, struct argp_state *state)
+{
+    const char *value = strchr(argument, '=');
+    const int i = find_field(parameter->fields, argument);
+    if (i < 0 || !value || !value[1]) {
+        reject_field(parameter, argument, state);
+        return;
+    }
+    const char *expected = read_value(parameter->fields[i].kind, value + 1, &context->fields[i]);
+    if (expected)
+        argp_error(state, "--%s: %s: expected %s, got '%s'", parameter->name, parameter->fields[i].name, expected, value + 1);
+}
+
 /* The parameter that takes the next argument that is no option; -1: none. */
 static int next_place(const struct context *context)
 {
@@ -113,9 +147,12 @@ static error_t parse_own(int key, char *argument, struct argp_state *state)
     for (int i = 0; parameters && parameters[i].name; i++) {
         if (key != KEY_FIRST + i && (!parameters[i].key || key != parameters[i].key))
             continue;
-        const char *expected = read_value(parameters[i].kind, argument ? argument : "", &context->values[i]);
+        const char *text = argument ? argument : "";
+        const char *expected = read_value(parameters[i].kind, text, &context->values[i]);
         if (expected)
-            argp_error(state, "--%s: expected %s, got '%s'", parameters[i].name, expected, argument);
+            argp_error(state, "--%s: expected %s, got '%s'", parameters[i].name, expected, text);
+        if (parameters[i].kind == PARAMETER_FIELDS)
+            take_field(context, &parameters[i], text, state);
         return 0;
     }
     return ARGP_ERR_UNKNOWN;

@@ -119,6 +119,20 @@ static int run_explain(struct context *context)
     return command_run(context);
 }
 
+/* What strategies leave open. */
+static const struct parameter strategy_fields[] = {
+    {.name = "neighbors", .field = "neighbors", .kind = PARAMETER_INTEGER},
+    {.name = "clusters", .field = "clusters", .kind = PARAMETER_INTEGER},
+    {.name = "margin_pool", .field = "margin_pool", .kind = PARAMETER_INTEGER},
+    {.name = "radius", .field = "radius", .kind = PARAMETER_NUMBER},
+    {.name = "purity", .field = "purity", .kind = PARAMETER_NUMBER},
+    {.name = "redundancy", .field = "redundancy", .kind = PARAMETER_NUMBER},
+    {.name = "outlier_share", .field = "outlier_share", .kind = PARAMETER_NUMBER},
+    {.name = "power", .field = "power", .kind = PARAMETER_NUMBER},
+    {.name = "class_sought", .field = "class_sought", .kind = PARAMETER_TEXT},
+    {0},
+};
+
 /* What PLAN and BATCH.COMMIT share. */
 #define CHOICE                                                                                                                 \
     {.name = "budget",                                                                                                         \
@@ -134,6 +148,12 @@ static int run_explain(struct context *context)
             .field = "strategy",                                                                                               \
             .kind = PARAMETER_TEXT,                                                                                            \
             .help = "auto, margin, badge or another of docs/selection.md (auto)"},                                             \
+        {.name = "parameter",                                                                                                  \
+            .argument = "NAME=VALUE",                                                                                          \
+            .field = "parameters",                                                                                             \
+            .kind = PARAMETER_FIELDS,                                                                                          \
+            .fields = strategy_fields,                                                                                         \
+            .help = "set what the strategy leaves open, such as neighbors=50; again for each"},                                \
         {.name = "partial", .kind = PARAMETER_FLAG, .field = "partial", .help = "take what the available money affords"},      \
         {.name = "overlap",                                                                                                    \
             .argument = "N",                                                                                                   \

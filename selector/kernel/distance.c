@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Tile sizes are part of the result's bits: they never depend on the number of threads. */
-enum { POINTS_TILE = 128, SET_TILE = 512 };
+enum { POINTS_TILE = 256, SET_TILE = 512 };
 
 KERNEL_INLINE void from_products_body(float *row, float x_norm2, const float *norm2, size_t count)
 {
@@ -125,11 +125,9 @@ static void pass_tile(void *context, size_t tile, unsigned worker)
     float *rows = pass->scratch + worker * pass->scratch_size;
     float *norm2 = rows + SET_TILE * width;
     float *distances = norm2 + SET_TILE;
-    float smallest[POINTS_TILE][KERNEL_NEIGHBORS_MAX];
-    for (size_t i = 0; pass->kind == PASS_NEIGHBOR && i < count; i++) {
-        for (unsigned j = 0; j < pass->k; j++)
-            smallest[i][j] = INFINITY;
-    }
+    float smallest[POINTS_TILE * KERNEL_NEIGHBORS_MAX]; /* [count x k] */
+    for (size_t i = 0; i < count * pass->k; i++)
+        smallest[i] = INFINITY;
     for (size_t at = 0; at < pass->set->count && !kernel_team_poll(pass->team, worker); at += SET_TILE) {
         size_t m = pass->set->count - at < SET_TILE ? pass->set->count - at : SET_TILE;
         const uint32_t *slots = pass->set->slots + at;
@@ -139,10 +137,10 @@ static void pass_tile(void *context, size_t tile, unsigned worker)
         struct kernel_points set = {.values = rows, .norm2 = norm2, .count = m, .width = width};
         kernel_distances(pass->points->values + from * width, pass->points->norm2 + from, count, &set, distances);
         for (size_t i = 0; i < count; i++)
-            pass_join(pass, from + i, distances + i * m, slots, m, smallest[i]);
+            pass_join(pass, from + i, distances + i * m, slots, m, smallest + i * pass->k);
     }
     for (size_t i = 0; pass->kind == PASS_NEIGHBOR && i < count; i++)
-        pass->out[from + i] = smallest[i][pass->k - 1];
+        pass->out[from + i] = smallest[(i + 1) * pass->k - 1];
 }
 
 static enum kernel_status pass_run(struct kernel_team *team, struct pass *pass)

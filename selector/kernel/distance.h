@@ -36,7 +36,7 @@ struct kernel_subset {
     const float *origin; /* [rows->width] taken off each row, NULL: nothing */
 };
 
-enum { KERNEL_NEIGHBORS_MAX = 64 };
+enum { KERNEL_NEIGHBORS_MAX = 128 };
 
 /*
  * out[i] = squared distance of query i to its k-th nearest row of `set` (k = 1: the nearest), rows whose slot is query_slots[i]

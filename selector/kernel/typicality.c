@@ -68,7 +68,7 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
     float *own_norm2 = own + TILE * width;
     const float *rows = pass->values + first * width;
     const float *norm2 = pass->norm2 + first;
-    float smallest[TILE][KERNEL_NEIGHBORS_MAX];
+    float smallest[TILE * KERNEL_NEIGHBORS_MAX]; /* [count x k] */
     if (pass->point_count < set->count) {
         kernel_gather(set->rows, set->slots + first, count, set->origin, own);
         for (size_t i = 0; i < count; i++)
@@ -76,17 +76,17 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
         rows = own;
         norm2 = own_norm2;
     }
-    for (size_t i = 0; i < count * KERNEL_NEIGHBORS_MAX; i++)
-        smallest[i / KERNEL_NEIGHBORS_MAX][i % KERNEL_NEIGHBORS_MAX] = INFINITY;
+    for (size_t i = 0; i < count * pass->k; i++)
+        smallest[i] = INFINITY;
     for (size_t at = 0; at < pass->point_count && !kernel_team_poll(pass->team, worker); at += PART) {
         size_t m = pass->point_count - at < PART ? pass->point_count - at : PART;
         struct kernel_points part = {pass->values + at * width, pass->norm2 + at, m, width};
         kernel_distances(rows, norm2, count, &part, distances);
         for (size_t i = 0; i < count; i++)
-            join(pass, set->slots[first + i], at, m, distances + i * m, smallest[i]);
+            join(pass, set->slots[first + i], at, m, distances + i * m, smallest + i * pass->k);
     }
     for (size_t i = 0; i < count; i++)
-        pass->spread[first + i] = mean_distance(smallest[i], pass->k);
+        pass->spread[first + i] = mean_distance(smallest + i * pass->k, pass->k);
 }
 
 enum kernel_status kernel_spread(struct kernel_team *team, const struct kernel_subset *set, unsigned k, float *spread)

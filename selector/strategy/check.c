@@ -1,5 +1,6 @@
 #include "selector/strategy/check.h"
 
+#include "selector/kernel/distance.h"
 #include "selector/strategy/job.h"
 
 #include <math.h>
@@ -115,6 +116,8 @@ static enum select_status check_policy(
         return select_fail(error, SELECT_BAD_INPUT, "budget", "0 or more", "%lld", (long long)policy->budget);
     if ((unsigned)policy->parameters.aggregate > SELECT_AGGREGATE_SUM)
         return select_fail(error, SELECT_BAD_INPUT, "aggregate", "max, mean or sum", "%d", (int)policy->parameters.aggregate);
+    if (policy->parameters.neighbors > KERNEL_NEIGHBORS_MAX)
+        return select_fail(error, SELECT_BAD_INPUT, "neighbors", "at most 128", "%zu", policy->parameters.neighbors);
     if (policy->overlap < 1)
         return select_fail(error, SELECT_BAD_INPUT, "overlap", "1 or more", "0");
     if (!is_share(policy->control_share))

@@ -3,10 +3,14 @@
  *
  * Citovsky and others, "Batch active learning at scale", NeurIPS 2021. Of the samples of least margin, parameters.margin_pool
  * (10) times as many as there are picks are looked at; their clusters take turns by rising size, and give one sample each by
- * chance. The paper clusters the whole pool once by average linkage, in time that rises with its square; here k-means clusters
- * what is looked at, into parameters.clusters clusters (as many as there are picks). Past these samples it goes on by margin.
- * Blind to prices. The gain is 1 - margin.
+ * chance. The clusters are those of average linkage (kernel/linkage.h), as in the paper's algorithm 1, cut where there are
+ * parameters.clusters of them. The paper cuts at a distance for which a cluster has 10 samples on average; as many clusters as
+ * there are picks, the default, come to the same of what is looked at. The paper links the whole pool once, before all
+ * batches; here what is looked at is linked, and where that is more than KERNEL_LINKAGE_MAX samples, whose distances would not
+ * fit in memory, k-means takes the place of linkage. Past these samples it goes on by margin. Blind to prices. The gain is
+ * 1 - margin.
  */
+#include "selector/kernel/linkage.h"
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/strategy/clusters.h"
@@ -74,14 +78,22 @@ static void set_turns(struct cluster_margin *self)
     }
 }
 
-static enum select_status run(struct cluster_margin *self)
+static enum select_status cluster(struct cluster_margin *self)
 {
     struct select_job *job = self->job;
     size_t wanted = job->policy->parameters.clusters > 0 ? job->policy->parameters.clusters : picks_wanted(job);
+    if (self->looked_at <= KERNEL_LINKAGE_MAX)
+        return select_clusters_link(&self->clusters, job, self->slots, self->looked_at, wanted);
+    wanted = wanted < CLUSTERS_MAX ? wanted : CLUSTERS_MAX;
+    return select_clusters_init(&self->clusters, job, self->slots, self->looked_at, wanted);
+}
+
+static enum select_status run(struct cluster_margin *self)
+{
+    struct select_job *job = self->job;
     if (!look(self))
         return SELECT_NO_MEMORY;
-    enum select_status status =
-        select_clusters_init(&self->clusters, job, self->slots, self->looked_at, wanted < CLUSTERS_MAX ? wanted : CLUSTERS_MAX);
+    enum select_status status = cluster(self);
     if (status != SELECT_OK)
         return status;
     self->cluster_key = malloc((self->clusters.clusters + 1) * sizeof *self->cluster_key);

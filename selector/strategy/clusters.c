@@ -1,5 +1,6 @@
 #include "selector/strategy/clusters.h"
 
+#include "selector/kernel/linkage.h"
 #include "selector/kernel/sort.h"
 
 #include <math.h>
@@ -8,8 +9,8 @@
 
 enum { ROUNDS = 10, BATCH = 8192 };
 
-enum select_status select_clusters_init(
-    struct select_clusters *clusters, const struct select_job *job, const uint32_t *slots, size_t count, size_t wanted)
+/* Room for `wanted` clusters of rows slots[0..count), or as many as there are rows. */
+static enum select_status make_room(struct select_clusters *clusters, const uint32_t *slots, size_t count, size_t wanted)
 {
     wanted = wanted < count ? wanted : count;
     *clusters = (struct select_clusters){
@@ -23,8 +24,22 @@ enum select_status select_clusters_init(
     if (clusters->slots == NULL || clusters->cluster == NULL || clusters->items == NULL || clusters->first == NULL)
         return SELECT_NO_MEMORY;
     memcpy(clusters->slots, slots, count * sizeof *slots);
-    if (count == 0)
-        return SELECT_OK;
+    return SELECT_OK;
+}
+
+static enum select_status list_members(struct select_clusters *clusters, enum kernel_status status)
+{
+    if (status == KERNEL_OK)
+        kernel_kmeans_members(clusters->cluster, clusters->count, clusters->clusters, clusters->items, clusters->first);
+    return select_status_of(status);
+}
+
+enum select_status select_clusters_init(
+    struct select_clusters *clusters, const struct select_job *job, const uint32_t *slots, size_t count, size_t wanted)
+{
+    enum select_status made = make_room(clusters, slots, count, wanted);
+    if (made != SELECT_OK || count == 0)
+        return made;
     struct kernel_kmeans_plan plan = {.clusters = clusters->clusters,
         .rounds = ROUNDS,
         .batch = count > 2 * BATCH ? BATCH : 0,
@@ -34,9 +49,21 @@ enum select_status select_clusters_init(
     enum kernel_status status = kernel_kmeans_init(&clusters->kmeans, job->team, rows, slots, count, &plan);
     if (status == KERNEL_OK)
         status = kernel_kmeans_assign(&clusters->kmeans, job->team, rows, slots, count, clusters->cluster);
-    if (status == KERNEL_OK)
-        kernel_kmeans_members(clusters->cluster, count, clusters->clusters, clusters->items, clusters->first);
-    return select_status_of(status);
+    return list_members(clusters, status);
+}
+
+enum select_status select_clusters_link(
+    struct select_clusters *clusters, struct select_job *job, const uint32_t *slots, size_t count, size_t wanted)
+{
+    enum select_status made = make_room(clusters, slots, count, wanted);
+    if (made != SELECT_OK || count == 0)
+        return made;
+    atomic_size_t done = 0;
+    select_job_counted_pass(job, 0, 0.9, &done, count - 1);
+    enum kernel_status status =
+        kernel_linkage(job->team, job->input->embeddings, slots, count, clusters->clusters, clusters->cluster, &done);
+    select_job_pass(job, 0.9, 0.9);
+    return list_members(clusters, status);
 }
 
 void select_clusters_deinit(struct select_clusters *clusters)

@@ -10,11 +10,11 @@
 struct select_clusters {
     size_t clusters;
     size_t count;
-    uint32_t *slots;   /* [count] rows, rising */
-    uint32_t *cluster; /* [count] of each */
-    uint32_t *items;   /* [count] indices into slots, by cluster, rising within each */
-    size_t *first;     /* [clusters + 1] cluster c has items[first[c]] .. items[first[c + 1] - 1] */
-    struct kernel_kmeans kmeans;
+    uint32_t *slots;             /* [count] rows, rising */
+    uint32_t *cluster;           /* [count] of each */
+    uint32_t *items;             /* [count] indices into slots, by cluster, rising within each */
+    size_t *first;               /* [clusters + 1] cluster c has items[first[c]] .. items[first[c + 1] - 1] */
+    struct kernel_kmeans kmeans; /* of select_clusters_init */
 };
 
 /*
@@ -23,6 +23,11 @@ struct select_clusters {
  */
 enum select_status select_clusters_init(
     struct select_clusters *clusters, const struct select_job *job, const uint32_t *slots, size_t count, size_t wanted);
+
+/* As select_clusters_init, by average linkage of KERNEL_LINKAGE_MAX rows at most; tells how far it is. */
+enum select_status select_clusters_link(
+    struct select_clusters *clusters, struct select_job *job, const uint32_t *slots, size_t count, size_t wanted);
+
 void select_clusters_deinit(struct select_clusters *clusters);
 
 /*

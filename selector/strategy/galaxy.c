@@ -1,15 +1,15 @@
 /*
  * galaxy.c - classes in balance however rare they are, where the model changes its mind about each.
  *
- * After GALAXY (Zhang, Katz-Samuels and Nowak, "GALAXY: graph-based active learning at the extreme", ICML 2022). Each class has
- * a linear graph: all samples by their margin for it, p(class) less the largest p, and those that are the model's for it by
- * p(class). Its labels are "of the class" and "not"; kernel/line_graph.h finds what to ask next. The paper learns every answer
- * before it asks on; a batch can't: a pick, and what is in flight, counts as what the model predicts for it, so that a search
- * comes from the known labels to where the predictions change, and goes on to both sides of it. The paper draws a class by
- * chance for every pick; here classes take turns, those with the fewest labels first. Two classes have one graph, as in the
- * paper, and many classes on a large pool GRAPHS_MAX or what NODES_MAX nodes make: those with the fewest labels. Blind to
- * prices, as the method is; a pick that the money does not reach is passed over. The gain is 1 over the length of the path that
- * the pick was found by.
+ * After GALAXY (Zhang, Katz-Samuels and Nowak, "GALAXY: graph-based active learning at the extreme", ICML 2022). Each class
+ * has a linear graph: all samples by their margin for it, p(class) less the largest p, and those that are the model's for it
+ * by p(class). Its labels are "of the class" and "not"; kernel/line_graph.h finds what to ask next. The paper learns every
+ * answer before it asks on; a batch can't: a pick, and what is in flight, counts as what the model predicts for it, so that a
+ * search comes from the known labels to where the predictions change, and goes on to both sides of it. The paper draws a class
+ * by chance for every pick; here classes take turns, as in its authors' code, those with the fewest labels first. Two classes
+ * have one graph, as in the paper, and many classes on a large pool GRAPHS_MAX or what NODES_MAX nodes make: those with the
+ * fewest labels. Blind to prices, as the method is; a pick that the money does not reach is passed over. The gain is 1 over
+ * the length of the path that the pick was found by.
  */
 #include "selector/kernel/line_graph.h"
 #include "selector/kernel/sort.h"

@@ -4,9 +4,10 @@
  * centre.
  *
  * kcenter_robust leaves parameters.outlier_share of the candidates out: at each choice, those farthest from all centres. Sener
- * and Savarese's robust k-center asks a solver for a radius that covers all but 1e-4 of the points (the default here as well);
- * this is the greedy for the same problem: Gonzalez's farthest point, after the trimming of k-means-- (Chawla and Gionis,
- * "k-means--: a unified approach to clustering and outlier detection", SDM 2013). What is left out is never picked.
+ * and Savarese's robust k-center asks a solver for a radius that covers all but 1e-4 of the points (the default here as well;
+ * the code they published allows for no outliers); this is the greedy for the same problem: Gonzalez's farthest point, after
+ * the trimming of k-means-- (Chawla and Gionis, "k-means--: a unified approach to clustering and outlier detection", SDM
+ * 2013). What is left out is never picked.
  */
 #include "selector/kernel/kcenter.h"
 #include "selector/strategy/iteration.h"

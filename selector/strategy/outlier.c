@@ -13,7 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { NEIGHBORS_DEFAULT = 5, NEIGHBORS_MAX = 64 };
+enum { NEIGHBORS_DEFAULT = 5 };
 
 /* The candidates' places in the list of all samples with an embedding; both rise. */
 static void list_queries(const struct select_job *job, const uint32_t *slots, uint32_t *queries)
@@ -57,8 +57,6 @@ static enum select_status measure(
 enum select_status select_run_outlier(struct select_job *job)
 {
     const struct kernel_rows *rows = job->input->embeddings;
-    if (job->policy->parameters.neighbors > NEIGHBORS_MAX)
-        return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     select_job_keep_embedded(job);
     uint32_t *slots = malloc((rows->count + 1) * sizeof *slots);
     uint32_t *queries = malloc((job->candidate_count + 1) * sizeof *queries);

@@ -4,10 +4,11 @@
  * After SEALS (Coleman and others, "Similarity search for efficient active learning and search of rare concepts", AAAI 2022),
  * which looks only among the nearest neighbours of what is known, and AnchorAL (Lesci and Vlachos, NAACL 2024), whose anchors
  * are labelled samples of the rare class. Anchors are the labelled samples of parameters.class_sought, ANCHORS_MAX evenly
- * spaced ones where there are more. A candidate among the parameters.neighbors (64; SEALS takes 100) nearest of some anchor
- * gains 1 and the model's probability of the class; any other, which SEALS would not look at, a likeness below 1 that falls
- * with the distance to its nearest anchor, so that the picks go on where the neighbours end. Where the model says nothing of a
- * neighbour, likeness stands for the probability. Without an anchor it is the probability alone. Ordered by gain per dollar.
+ * spaced ones where there are more. A candidate among the parameters.neighbors (100, as in SEALS; AnchorAL takes 50) nearest
+ * of some anchor gains 1 and the model's probability of the class; any other, which SEALS would not look at, a likeness below
+ * 1 that falls with the distance to its nearest anchor, so that the picks go on where the neighbours end. Where the model says
+ * nothing of a neighbour, likeness stands for the probability. Without an anchor it is the probability alone. Ordered by gain
+ * per dollar.
  */
 #include "selector/kernel/distance.h"
 #include "selector/kernel/vector.h"
@@ -16,7 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { ANCHORS_MAX = 1024, TILE = 256 };
+enum { ANCHORS_MAX = 1024, NEIGHBORS_DEFAULT = 100, TILE = 256 };
 
 struct search {
     struct select_job *job;
@@ -76,7 +77,7 @@ static void look_tile(void *context, size_t tile, unsigned worker)
 static enum select_status find_reach(struct search *search)
 {
     const struct select_job *job = search->job;
-    size_t wanted = job->policy->parameters.neighbors > 0 ? job->policy->parameters.neighbors : KERNEL_NEIGHBORS_MAX;
+    size_t wanted = job->policy->parameters.neighbors > 0 ? job->policy->parameters.neighbors : NEIGHBORS_DEFAULT;
     struct kernel_subset set = {job->input->embeddings, job->candidates, job->candidate_count, search->origin};
     enum kernel_status status =
         kernel_neighbor_distance(job->team, &search->anchors, NULL, &set, (unsigned)wanted, search->reach);
@@ -140,8 +141,6 @@ static void weigh(const struct search *search, bool anchored)
 static enum select_status check(const struct select_job *job, size_t anchors)
 {
     uint32_t sought = job->policy->parameters.class_sought;
-    if (job->policy->parameters.neighbors > KERNEL_NEIGHBORS_MAX)
-        return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     if (sought >= job->input->classes)
         return select_fail(job->error, SELECT_BAD_INPUT, "class_sought", "a class that there is", "%u", sought);
     if (anchors == 0 && job->input->probabilities == NULL)

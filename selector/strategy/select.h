@@ -126,8 +126,8 @@ enum select_filter_mode {
 /* What methods leave open. 0 takes the default, which is that of the method's paper where it names one. */
 struct select_parameters {
     enum select_aggregate aggregate;
-    size_t neighbors;      /* of a sample: typiclust (20), density, outlier, search */
-    size_t clusters;       /* typiclust (labelled + picks, at most 500), cluster_margin */
+    size_t neighbors;      /* of a sample, at most 128: typiclust (20), outlier (5), search (100) */
+    size_t clusters;       /* typiclust (labelled + picks, at most 500), probcover (classes), cluster_margin (picks) */
     size_t margin_pool;    /* cluster_margin: samples of small margin looked at, a multiple of the picks (10) */
     double radius;         /* coverage, probcover, dpp, facility_location, graph_cut: of the kernel; 0: found from the data */
     double purity;         /* probcover: share of balls that hold one cluster only (0.95) */

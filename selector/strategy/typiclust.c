@@ -3,9 +3,10 @@
  *
  * Hacohen, Dekel and Weinshall, "Active learning on a budget: opposite strategies suit high and low budgets", ICML 2022, with
  * their settings: k-means with as many clusters as there are labelled samples and picks, at most 500 (parameters.clusters);
- * clusters by rising number of labels, then by falling size, those of fewer than 5 samples last; typicality by 20 neighbours
- * (parameters.neighbors), at most half of the cluster. Where there are more picks than clusters it goes on in turn. Blind to
- * prices. The gain is the typicality.
+ * clusters by rising number of labels, then by falling size, those of 5 samples or fewer last, which their code leaves out;
+ * typicality by 20 neighbours (parameters.neighbors), at most half of the cluster, by their distances as in the paper (their
+ * code takes squared ones). Where there are more picks than clusters it goes on in turn. Blind to prices. The gain is the
+ * typicality.
  */
 #include "selector/kernel/typicality.h"
 #include "selector/strategy/clusters.h"
@@ -82,7 +83,7 @@ static enum select_status measure(struct typiclust *self, size_t c)
         self->typicality[self->members[i]] = 1 / ((double)self->spread[i] + distance_least);
     }
     /* Few labels first, then many members: labels are whole numbers, so that a fraction orders equal ones. */
-    double last = size < SMALL ? (double)clusters->count + 1 : 0;
+    double last = size <= SMALL ? (double)clusters->count + 1 : 0;
     self->cluster_key[c] = (double)size / (double)(clusters->count + 1) - (double)(size - count) - last;
     return select_status_of(status);
 }
@@ -117,8 +118,6 @@ static enum select_status run(struct typiclust *self)
 
 enum select_status select_run_typiclust(struct select_job *job)
 {
-    if (job->policy->parameters.neighbors > KERNEL_NEIGHBORS_MAX)
-        return select_fail(job->error, SELECT_BAD_INPUT, "neighbors", "at most 64", "%zu", job->policy->parameters.neighbors);
     select_job_keep_embedded(job);
     if (job->candidate_count == 0)
         return SELECT_OK;

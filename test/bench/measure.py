@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -84,7 +86,21 @@ def fsync_seconds(folder: Path, times: int = 300) -> list[float]:
     return latencies
 
 
+def peak_of(action: Callable[[], Any]) -> float:
+    """Run an action; by how many bytes at most this process's memory grew."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # memory that is kept for later use would hide what the action takes
+    Path("/proc/self/clear_refs").write_text("5")  # sets VmHWM to VmRSS
+    before = _status_bytes("VmRSS")
+    action()
+    return float(_status_bytes("VmHWM") - before)
+
+
+def _status_bytes(name: str, pid: int | str = "self") -> int:
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
+
+
 def anonymous_memory(pid: int) -> int:
     """Bytes of memory of a process's own, the pages of mapped files not counted."""
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+    return _status_bytes("RssAnon", pid)

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from curated import SelectResult, select
 from images import behind_random_layer, clumps, fashion_mnist
-from measure import Recorder, seconds_of
+from measure import Recorder, peak_of, seconds_of
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -63,18 +63,21 @@ class Bench:
     def compare(
         self, bench: str, case: str, ours: Callable[[], Any], others: dict[str, Callable[[], Any]], judge: Callable[[Any], Any]
     ) -> None:
-        """Time ours once warm, then each of the others, and put the judge's value of both results beside the times."""
+        """Time ours once warm, then each of the others; beside the times: the judge's value of both, and memory in MB."""
         kept: list[Any] = []
-        ours()
+        memory = peak_of(ours) / 1e6
         seconds = min(seconds_of(lambda: kept.append(ours())) for _ in range(2))
         for name, other in others.items():
             theirs: list[Any] = []
+            times: list[float] = []
+            timed = lambda other=other, theirs=theirs: theirs.append(other())  # noqa: E731
             try:
-                other_seconds = seconds_of(lambda other=other, theirs=theirs: theirs.append(other()))
+                other_memory = peak_of(lambda times=times, timed=timed: times.append(seconds_of(timed))) / 1e6
             except (MemoryError, ValueError, RuntimeError) as error:
                 self.recorder.emit(bench, case, seconds, name, None, failed=f"{type(error).__name__}: {error}"[:100])
                 continue
-            self.recorder.emit(bench, case, seconds, name, other_seconds, value=judge(kept[-1]), other=judge(theirs[-1]))
+            found = {"value": judge(kept[-1]), "other": judge(theirs[-1]), "mb": memory, "other_mb": other_memory}
+            self.recorder.emit(bench, case, seconds, name, times[0], **found)
 
 
 def shape(points: Floats) -> str:

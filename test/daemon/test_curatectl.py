@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import projects
 import pytest
-from curated import LocalDaemon
+from curated import Client, LocalDaemon
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -134,6 +135,45 @@ def test_chosen_by_hand(filled: Run, tmp_path: Path) -> None:
     assert [item["key"] for item in as_json(filled("batch", "1", "-j"))["list"]] == ["7.jpg", "3.jpg"]
     filled("next", "-n", "1", "-s", "random", "--include", "-", text="5.jpg\n")
     assert as_json(filled("batch", "2", "-j"))["list"][0]["key"] == "5.jpg"
+
+
+def test_parameters_of_a_strategy(ctl: Run, client: Client) -> None:
+    projects.create(client, samples=40, usd=100)
+    client.push(embeddings=projects.vectors(40))
+    values = {"neighbors": 3, "clusters": 4, "margin_pool": 2, "radius": 50.0, "class_sought": "owl"}
+    values |= {"purity": 0.9, "redundancy": 2.0, "outlier_share": 0.1, "power": 0.5}
+    options = [word for name, value in values.items() for word in ("--parameter", f"{name}={value}")]
+    for strategy in ("typiclust", "cluster_margin", "kcenter_robust", "graph_cut", "density", "search"):
+        expected = client.plan(count=10, strategy=strategy, parameters=values).keys
+        chosen = as_json(ctl("plan", "-n", "10", "-s", strategy, *options, "-j"))
+        assert [item["key"] for item in chosen["picks"]] == expected, strategy
+        assert expected != client.plan(count=10, strategy=strategy).keys, f"{strategy}: they change nothing"
+    wide = ("-n", "10", "-s", "coverage", "--parameter=radius=1", "--parameter=radius=50")
+    assert as_json(ctl("plan", *wide, "-j"))["stats"]["radius"] == pytest.approx(50), "the last one counts"
+    assert as_json(ctl("next", *wide, "-j"))["batch"] == 1
+    assert "the same 10 items" in ctl("replay", "1").stdout
+
+    for wrong in ("neighbours=5", "neighbors", "neighbors=", "=5", ""):
+        assert f"class_sought, got '{wrong}'" in ctl("plan", "-n", "1", "--parameter", wrong, code=1).stderr
+    told = ctl("plan", "-n", "1", "--parameter", "neighbors=few", code=1).stderr
+    assert "--parameter: neighbors: expected a whole number, got 'few'" in told
+    assert "purity: expected a number" in ctl("plan", "-n", "1", "--parameter", "purity=0.9x", code=1).stderr
+    assert "neighbors: expected" in ctl("plan", "-n", "1", "--parameter", "neighbors=0", code=3).stderr
+    too_many = ctl("plan", "-n", "1", "-s", "outlier", "--parameter", "neighbors=129", code=3).stderr
+    assert "neighbors: expected at most 128, got 129" in too_many
+    assert "class of the project" in ctl("plan", "-n", "1", "--parameter", "class_sought=unicorn", code=4).stderr
+
+
+def test_every_parameter_of_the_protocol_can_be_set(ctl: Run) -> None:
+    root = Path(__file__).resolve().parents[2]
+    told = ctl("plan", "--parameter", "?", code=1).stderr
+    named = re.search(r"one of (.*), got", told)
+    assert named is not None
+    row = next(line for line in (root / "docs" / "protocol.md").read_text().splitlines() if line.startswith("| `parameters?`"))
+    names = re.findall("`([a-z_]+)`", row)
+    assert named[1].split(", ") == names and len(names) == 9
+    completed = re.search(r"compgen -W '(neighbors=[^']*)'", (root / "clients/curatectl/completion.bash").read_text())
+    assert completed is not None and completed[1].split() == [f"{name}=" for name in names]
 
 
 def test_settings(ctl: Run, project: str) -> None:

@@ -149,9 +149,21 @@ def test_completion_loads_and_completes(build: Path) -> None:
         complete_line() {{ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _curatectl; echo "${{COMPREPLY[*]}}"; }}
         complete_line curatectl sta
         complete_line curatectl project cr
-        complete_line curatectl plan --par
+        complete_line curatectl plan --part
+        complete_line curatectl plan --parameter ma
+        complete_line curatectl next --parameter = r
+        complete_line curatectl next --strategy = typ
         complete_line curatectl -p x next -s ent
         complete_line curatectl drain o
     """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["status", "create", "--partial", "entropy", "on off"], done.stderr
+    assert done.stdout.splitlines() == [
+        "status",
+        "create",
+        "--partial",
+        "margin_pool=",
+        "radius= redundancy=",
+        "typiclust",
+        "entropy",
+        "on off",
+    ], done.stderr

@@ -1,4 +1,4 @@
-"""TypiClust, ProbCover and Cluster-Margin against their definitions, on clusters that k-means cannot miss."""
+"""TypiClust and ProbCover against their definitions, on clusters that k-means cannot miss; Cluster-Margin on any."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from curated import select
 from pools import softmax
+from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.stats import chisquare
 
 Floats = npt.NDArray[np.float64]
@@ -38,12 +39,15 @@ def typical(far: Floats, members: list[int], neighbors: int = 20) -> list[int]:
     return [members[i] for i in np.argsort(spread, kind="stable")]
 
 
-def typiclust(points: npt.NDArray[Any], kind: npt.NDArray[np.int64], known: list[int], k: int) -> list[int]:
+def typiclust(
+    points: npt.NDArray[Any], kind: npt.NDArray[np.int64], known: list[int], k: int, neighbors: int = 20
+) -> list[int]:
     far = distances(points)
     labels = np.bincount(kind[known], minlength=kind.max() + 1)
     sizes = np.bincount(kind)
-    order = sorted(range(len(sizes)), key=lambda c: (sizes[c] < 5, labels[c], -sizes[c]))
-    ranked = {c: typical(far, [i for i in np.flatnonzero(kind == c).tolist() if i not in known]) for c in order}
+    order = sorted(range(len(sizes)), key=lambda c: (sizes[c] <= 5, labels[c], -sizes[c]))
+    members = {c: [i for i in np.flatnonzero(kind == c).tolist() if i not in known] for c in order}
+    ranked = {c: typical(far, members[c], neighbors) for c in order}
     chosen: list[int] = []
     while len(chosen) < k and any(ranked.values()):
         chosen += [ranked[c].pop(0) for c in order if ranked[c]]
@@ -61,6 +65,21 @@ def test_typiclust(known_of: list[int], k: int, half: bool) -> None:
     result = select("typiclust", k, embeddings=points, labeled=known, labels=[0] * len(known), clusters=6)
     assert result.indices.tolist()[: len(expected)] == expected
     assert len(result) == min(k, len(points) - len(known))
+
+
+@pytest.mark.parametrize("neighbors", [1, 7, 127, 128])
+def test_typiclust_by_other_numbers_of_neighbors(neighbors: int) -> None:
+    points, kind = blobs([300, 90])
+    result = select("typiclust", 4, embeddings=points, clusters=2, neighbors=neighbors)
+    assert result.indices.tolist() == typiclust(points, kind, [], 4, neighbors)
+
+
+def test_typiclust_comes_to_small_clusters_last() -> None:
+    points, kind = blobs([40, 6, 5])
+    known = [int(np.flatnonzero(kind == c)[0]) for c in (0, 1)]
+    result = select("typiclust", 3, embeddings=points, labeled=known, labels=[0, 1], clusters=3)
+    assert kind[result.indices].tolist() == [0, 1, 2]
+    assert result.indices.tolist() == typiclust(points, kind, known, 3)
 
 
 def test_typiclust_makes_a_cluster_for_each_label_and_pick() -> None:
@@ -146,6 +165,37 @@ def test_cluster_margin_looks_at_small_margins_only() -> None:
     assert np.isin(result.indices, least).all()
     np.testing.assert_allclose(result.gains, 1 - (two[:, 1] - two[:, 0])[result.indices], rtol=1e-5)
     assert len(select("cluster_margin", 165, embeddings=points, probs=probs, margin_pool=1)) == 165
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize(("n", "clusters"), [(1, 1), (40, 40), (40, 5), (300, 30), (1500, 37)])
+def test_cluster_margin_links_by_the_average(n: int, clusters: int, half: bool) -> None:
+    """Whatever is picked of a cluster, which cluster has its turn is certain: that tells the whole clustering."""
+    points = np.random.default_rng(n).normal(size=(n, 5)).astype(np.float16 if half else np.float32)
+    result = select("cluster_margin", n, embeddings=points, probs=np.full((n, 2), 0.5, np.float32), clusters=clusters)
+    kind = cut_tree(linkage(points.astype(np.float64), method="average"), clusters)[:, 0] if n > 1 else np.zeros(1, int)
+    sizes = np.bincount(kind, minlength=clusters)
+    first = [int(np.flatnonzero(kind == c)[0]) for c in range(clusters)]
+    order = sorted(range(clusters), key=lambda c: (sizes[c], first[c]))
+    expected = [c for turn in range(sizes.max()) for c in order if sizes[c] > turn]
+    assert kind[result.indices].tolist() == expected
+
+
+@pytest.mark.parametrize("n", [11585, 11586])
+def test_cluster_margin_of_many_samples(n: int) -> None:
+    """As many as can be linked, and one more: then it is k-means. The clusters are such that both find them."""
+    sizes = [n - 9000, 5000, 3000, 1000]
+    points, kind = blobs(sizes, width=4)
+    probs = np.full((n, 2), 0.5, np.float32)
+    result = select("cluster_margin", 8, embeddings=points, probs=probs, clusters=4, margin_pool=n)
+    assert [sizes[k] for k in kind[result.indices]] == sorted(sizes) * 2
+
+
+def test_cluster_margin_of_equal_samples() -> None:
+    points = np.ones((300, 4), np.float32)
+    probs = softmax(np.random.default_rng(2).normal(size=(300, 4)))
+    result = select("cluster_margin", 300, embeddings=points, probs=probs, clusters=7)
+    assert sorted(result.indices.tolist()) == list(range(300))
 
 
 def test_cluster_margin_takes_any_of_a_cluster() -> None:

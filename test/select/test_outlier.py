@@ -20,7 +20,7 @@ def kth_distance(points: Array, k: int) -> Array:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-@pytest.mark.parametrize("neighbors", [1, 5, 64])
+@pytest.mark.parametrize("neighbors", [1, 5, 128])
 def test_the_farthest_from_their_kth_neighbour_are_picked(dtype: type, neighbors: int) -> None:
     points = np.random.default_rng(3).normal(size=(500, 9)).astype(dtype)
     result = select("outlier", 50, embeddings=points, neighbors=neighbors)

@@ -20,11 +20,11 @@ def reference(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-@pytest.mark.parametrize("neighbors", [1, 5, 64])
+@pytest.mark.parametrize("neighbors", [1, 5, 100, 128])
 def test_neighbors_come_first_by_probability_then_likeness(neighbors: int, dtype: type) -> None:
     pool = clustered(np.random.default_rng(2), 300)
     pool.embeddings = pool.embeddings.astype(dtype)
-    anchors = np.flatnonzero(pool.classes == 3)[:4]
+    anchors = np.flatnonzero(pool.classes == 3)[:2]
     others = np.flatnonzero(pool.classes != 3)[:30]
     labeled = np.concatenate([others, anchors])
     candidates = np.setdiff1d(np.arange(300), labeled)
@@ -37,8 +37,9 @@ def test_neighbors_come_first_by_probability_then_likeness(neighbors: int, dtype
         labeled=labeled,
         labels=pool.classes[labeled],
         class_sought=3,
-        neighbors=neighbors,
+        **({} if neighbors == 100 else {"neighbors": neighbors}),  # the default
     )
+    assert 0 < inside.sum() < len(candidates)
     near = candidates[inside]
     by_probability = near[np.argsort(-pool.probs[near, 3], kind="stable")]
     np.testing.assert_array_equal(result.indices[: len(near)], by_probability)
@@ -69,5 +70,5 @@ def test_what_search_cannot_do_without(pool: Pool) -> None:
         select("search", 5, embeddings=pool.embeddings, classes=5)
     with pytest.raises(ValueError, match="class_sought: expected a class"):
         select("search", 5, probs=pool.probs, embeddings=pool.embeddings, class_sought=5)
-    with pytest.raises(ValueError, match="neighbors: expected at most 64"):
-        select("search", 5, probs=pool.probs, embeddings=pool.embeddings, neighbors=65)
+    with pytest.raises(ValueError, match="neighbors: expected at most 128, got 129"):
+        select("search", 5, probs=pool.probs, embeddings=pool.embeddings, neighbors=129)

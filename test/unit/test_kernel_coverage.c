@@ -1,5 +1,6 @@
 /* Distances, neighbours and greedy coverage against their definitions; the greedy set against the best of all sets. */
 #include "selector/kernel/coverage.h"
+#include "selector/kernel/similarity_row.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "test/unit/columns.h"
@@ -161,6 +162,91 @@ static void test_own(void **state)
     }
 }
 
+/* What is taken from a coverage that was taken from before, and reset, is what a new one gives. */
+static void test_reset(void **state)
+{
+    (void)state;
+    enum { N = 900, K = 120 };
+    struct problem p = problem_new(9, N, 24, N, true);
+    struct kernel_team *team = kernel_team_new(2, NULL, NULL);
+    float start[N];
+    for (size_t r = 0; r < N; r++)
+        start[r] = p.cover[r] = r % 3 == 0 ? 0 : 0.4F * (float)uniform(3, r);
+    struct kernel_coverage *coverage = kernel_coverage_new(team, &p.input);
+    assert_int_equal(kernel_coverage_begin(coverage), KERNEL_OK);
+    uint32_t picks[2][K];
+    double gains[2][K];
+    for (int turn = 0; turn < 2; turn++) {
+        kernel_coverage_rewind(coverage, NULL, NULL);
+        for (size_t i = 0; i < K; i++) {
+            assert_int_equal(kernel_coverage_next(coverage, NULL, NULL, &picks[turn][i], &gains[turn][i]), KERNEL_OK);
+            kernel_coverage_take(coverage, picks[turn][i]);
+        }
+        memcpy(p.cover, start, sizeof start);
+        kernel_coverage_reset(coverage);
+    }
+    assert_memory_equal(picks[0], picks[1], sizeof picks[0]);
+    for (size_t i = 0; i < K; i++)
+        assert_true(fabs(gains[0][i] - gains[1][i]) <= 1e-5 * gains[0][i]);
+    double cover[N];
+    for (size_t r = 0; r < N; r++)
+        cover[r] = (double)start[r];
+    for (size_t i = 0; i < K; i++) {
+        assert_true(fabs(gain(&p, cover, picks[0][i]) - gains[0][i]) <= 1e-4 * (1 + gains[0][i]));
+        absorb(&p, cover, picks[0][i]);
+    }
+    kernel_coverage_free(&coverage);
+    kernel_team_free(&team);
+    problem_free(&p);
+}
+
+/* A row's gain, values and cover are by their definitions, whether it lists its reference points or not. */
+static void test_row(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    float values[N], cover[N], weight[N], raised[N];
+    for (size_t r = 0; r < N; r++) {
+        values[r] = (float)uniform(1, r);
+        weight[r] = (float)uniform(2, r);
+    }
+    for (int part = 0; part <= 10; part++) {
+        struct kernel_similarity_row row = {0};
+        double sum = 0;
+        size_t counted = 0, above;
+        for (size_t r = 0; r < N; r++)
+            cover[r] = raised[r] = r % 10 < (size_t)part ? 1 : 0.5F * values[r];
+        assert_true(kernel_similarity_row_init(&row, values, cover, N));
+        assert_true((row.references != NULL) == (part > 7));
+        /* Once more with half of what is left covered, after which the row is shorter. */
+        for (int turn = 0; turn < 2; turn++) {
+            sum = 0;
+            counted = 0;
+            for (size_t r = 0; r < N; r++) {
+                sum += (double)weight[r] * fmax(0, (double)values[r] - (double)cover[r]);
+                counted += values[r] > cover[r];
+            }
+            assert_true(fabs((double)kernel_similarity_row_gain(&row, cover, weight, &above) - sum) <= 1e-5 * (1 + sum));
+            assert_int_equal(above, counted);
+            for (uint32_t r = 0; r < N; r++) {
+                float at = kernel_similarity_row_at(&row, r);
+                assert_true(at >= values[r] && at <= values[r] ? true : at <= 0 && values[r] <= cover[r]);
+            }
+            for (size_t r = 0; r < N; r += 2)
+                cover[r] = raised[r] = 1;
+            kernel_similarity_row_gain(&row, cover, weight, &above);
+            size_t before = kernel_similarity_row_bytes(&row);
+            kernel_similarity_row_shrink(&row, cover, above);
+            assert_true(kernel_similarity_row_bytes(&row) <= before);
+        }
+        kernel_similarity_row_raise(&row, raised);
+        for (size_t r = 0; r < N; r++)
+            assert_true(raised[r] >= fmaxf(values[r], cover[r]) && raised[r] <= fmaxf(values[r], cover[r]));
+        kernel_similarity_row_deinit(&row);
+        assert_int_equal(kernel_similarity_row_bytes(&row), 0);
+    }
+}
+
 static void test_threads(void **state)
 {
     (void)state;
@@ -309,6 +395,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greedy),
         cmocka_unit_test(test_own),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_row),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_equal),

@@ -1,0 +1,160 @@
+#include "selector/kernel/similarity_row.h"
+
+#include "selector/kernel/simd.h"
+
+#include <stdlib.h>
+
+/* An entry that is listed takes twice the memory of one that is not, and longer to add: so fewer than this part are listed. */
+enum { LISTED_SHARE = 4 };
+
+/* --- sums ---------------------------------------------------------------------------------------------------------------- */
+
+KERNEL_INLINE void gain_of_all_body(
+    const float *values, const float *cover, const float *weight, size_t count, float *gain, size_t *above)
+{
+    kernel_f8 zero = {0};
+    kernel_f8 sum[2] = {0};
+    kernel_i8 open[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * (size_t)KERNEL_LANES <= count; i += 2 * (size_t)KERNEL_LANES) {
+        for (size_t s = 0; s < 2; s++) {
+            kernel_f8 v, c, w;
+            kernel_load8(values + i + s * KERNEL_LANES, &v);
+            kernel_load8(cover + i + s * KERNEL_LANES, &c);
+            kernel_load8(weight + i + s * KERNEL_LANES, &w);
+            open[s] -= v > c;
+            v = v - c;
+            kernel_max8(&v, &zero, &v);
+            sum[s] = sum[s] + v * w;
+        }
+    }
+    float rest = 0;
+    *above = 0;
+    for (; i < count; i++) {
+        rest += values[i] > cover[i] ? (values[i] - cover[i]) * weight[i] : 0;
+        *above += values[i] > cover[i];
+    }
+    for (size_t l = 0; l < KERNEL_LANES; l++)
+        *above += (size_t)open[0][l] + (size_t)open[1][l];
+    kernel_f8 total = sum[0] + sum[1];
+    *gain = kernel_sum8(&total) + rest;
+}
+
+KERNEL_VARIANTS(gain_of_all,
+    (const float *values, const float *cover, const float *weight, size_t count, float *gain, size_t *above),
+    (values, cover, weight, count, gain, above))
+
+float kernel_similarity_row_gain(
+    const struct kernel_similarity_row *row, const float *cover, const float *weight, size_t *above)
+{
+    if (row->references == NULL) {
+        float gain;
+        gain_of_all(row->values, cover, weight, row->count, &gain, above);
+        return gain;
+    }
+    double gain = 0;
+    *above = 0;
+    for (size_t i = 0; i < row->count; i++) {
+        float open = row->values[i] - cover[row->references[i]];
+        gain += open > 0 ? (double)(open * weight[row->references[i]]) : 0;
+        *above += open > 0;
+    }
+    return (float)gain;
+}
+
+/* --- rows ---------------------------------------------------------------------------------------------------------------- */
+
+/* One piece of memory: values, then references if they are listed. */
+static bool allocate(struct kernel_similarity_row *row, size_t count, bool listed)
+{
+    *row = (struct kernel_similarity_row){.values = malloc((count + 1) * (listed ? 2 : 1) * sizeof *row->values)};
+    if (row->values == NULL)
+        return false;
+    row->count = count;
+    row->references = listed ? (uint32_t *)(void *)(row->values + count) : NULL;
+    return true;
+}
+
+bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *values, const float *cover, size_t count)
+{
+    size_t above = 0;
+    for (size_t i = 0; i < count; i++)
+        above += values[i] > cover[i];
+    if (above >= count / LISTED_SHARE) {
+        if (!allocate(row, count, false))
+            return false;
+        memcpy(row->values, values, count * sizeof *values);
+        return true;
+    }
+    if (!allocate(row, above, true))
+        return false;
+    for (size_t i = 0, at = 0; at < above; i++) {
+        if (!(values[i] > cover[i]))
+            continue;
+        row->values[at] = values[i];
+        row->references[at++] = (uint32_t)i;
+    }
+    return true;
+}
+
+bool kernel_similarity_row_list(
+    struct kernel_similarity_row *row, const float *values, const uint32_t *references, size_t count)
+{
+    if (!allocate(row, count, true))
+        return false;
+    memcpy(row->values, values, count * sizeof *values);
+    memcpy(row->references, references, count * sizeof *references);
+    return true;
+}
+
+void kernel_similarity_row_deinit(struct kernel_similarity_row *row)
+{
+    free(row->values);
+    *row = (struct kernel_similarity_row){0};
+}
+
+size_t kernel_similarity_row_bytes(const struct kernel_similarity_row *row)
+{
+    return row->values == NULL ? 0 : (row->count + 1) * (row->references != NULL ? 2 : 1) * sizeof *row->values;
+}
+
+void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float *cover, size_t above)
+{
+    bool much = row->references != NULL ? above < row->count / 2 : above < row->count / LISTED_SHARE;
+    struct kernel_similarity_row kept;
+    if (!much || !allocate(&kept, above, true))
+        return;
+    for (size_t i = 0, at = 0; at < above; i++) {
+        uint32_t reference = row->references != NULL ? row->references[i] : (uint32_t)i;
+        if (!(row->values[i] > cover[reference]))
+            continue;
+        kept.values[at] = row->values[i];
+        kept.references[at++] = reference;
+    }
+    kernel_similarity_row_deinit(row);
+    *row = kept;
+}
+
+float kernel_similarity_row_at(const struct kernel_similarity_row *row, uint32_t reference)
+{
+    if (row->references == NULL)
+        return row->values[reference];
+    size_t from = 0;
+    size_t to = row->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (row->references[middle] < reference)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < row->count && row->references[from] == reference ? row->values[from] : 0;
+}
+
+void kernel_similarity_row_raise(const struct kernel_similarity_row *row, float *cover)
+{
+    for (size_t i = 0; i < row->count; i++) {
+        size_t reference = row->references != NULL ? row->references[i] : i;
+        cover[reference] = row->values[i] > cover[reference] ? row->values[i] : cover[reference];
+    }
+}
