@@ -117,10 +117,11 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
         status = cover_round(job, trust, want, chance);
         if (status != SELECT_OK || last || select_job_full(job))
             break;
+        /* By their old chances too few may stand for what is left. */
+        bool few = job->result->stats.references < (want + 1) / 2 && job->result->count > listed;
         /* What is left of the money buys nothing in this sample: one more shall do. */
-        last = job->result->count < before + picks;
-        /* By their old chances too few would stand for what is left. */
-        if (last || job->result->count - listed > job->candidate_count / 2) {
+        last = !few && job->result->count < before + picks;
+        if (few || last) {
             status = list_again(job, want, &chance);
             listed = job->result->count;
             last = last || chance == NULL;
