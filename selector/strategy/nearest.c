@@ -2,6 +2,7 @@
 
 #include "selector/kernel/recall.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { PROBE = 256 };
@@ -55,10 +56,13 @@ static enum kernel_status find_approximate(const struct call *call, struct kerne
 {
     const struct select_nearest *nearest = call->nearest;
     double wanted = nearest->recall_wanted > 0 ? nearest->recall_wanted : recall_default;
+    /* A probe's recall is about so much off that of all. */
+    double error = sqrt(wanted * (1 - wanted) / PROBE);
     struct probe choosing = {0}, judging = {0};
     enum kernel_status status = probe_init(&choosing, call, found->k, 0);
     if (status == KERNEL_OK)
-        status = kernel_recall_visits(&call->sketch, choosing.places, choosing.count, &choosing.exact, wanted, &found->visits);
+        status = kernel_recall_visits(
+            &call->sketch, choosing.places, choosing.count, &choosing.exact, wanted + error, &found->visits);
     if (status == KERNEL_OK)
         status = kernel_neighbors_find(nearest->team, &call->sketch, call->queries, call->query_count, found);
     if (status == KERNEL_OK)

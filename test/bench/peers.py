@@ -29,6 +29,7 @@ import numpy.typing as npt
 from curated import SelectResult, select
 from images import behind_random_layer, clumps, fashion_mnist
 from measure import Recorder, peak_of, seconds_of
+from sampling import worth
 from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -39,7 +40,8 @@ Picks = Sequence[int] | npt.NDArray[np.integer[Any]]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("build/bench-peers.jsonl"))
-    parser.add_argument("--only", default=",".join(CASES), help=f"which, with commas: {', '.join(CASES)}")
+    usual = ",".join(name for name in CASES if name != "large")
+    parser.add_argument("--only", default=usual, help=f"which, with commas: {usual}, or large (half an hour, 17 GB of memory)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples, to see that everything runs")
     return parser.parse_args()
 
@@ -283,6 +285,7 @@ def bench_facility(bench: Bench) -> None:
         )
 
     compare(6, 1000, {"submodlib": facility_submodlib, "apricot": facility_apricot})
+    compare(3, 1000, {"submodlib": facility_submodlib})
     compare(30, 300, {"scikit-activeml-maxherding": herding_activeml})
 
 
@@ -335,6 +338,56 @@ def bench_coverage(bench: Bench) -> None:
     auto = lambda: select("auto", k, **arguments, control_share=0)  # noqa: E731
     bench.compare(
         "auto", f"{shape(points)}-k{k}", auto, {"scikit-activeml-maxherding": others["scikit-activeml-maxherding"]}, value
+    )
+
+
+# --- what takes the others very long ----------------------------------------------------------------------------------------
+
+
+def herding_blocks(points: Floats, k: int, radius: float, weight: Floats, known: Picks) -> Picks:
+    """As herding_numpy, with no second matrix beside the kernel's."""
+    near = np.empty((len(points), len(points)), np.float32)
+    norm2 = (points**2).sum(1)
+    blocks = [slice(start, start + 500) for start in range(0, len(points), 500)]
+    for block in blocks:
+        distance2 = np.maximum(norm2[block, None] + norm2 - 2 * (points[block] @ points.T), 0)
+        np.exp(-distance2 / np.float32(radius**2), out=near[block])
+    best = near[known].max(0)
+    chosen: list[int] = []
+    for _ in range(k):
+        gain = np.concatenate([np.maximum(near[block] - best, 0) @ weight for block in blocks])
+        gain[[*known, *chosen]] = -1
+        chosen.append(int(gain.argmax()))
+        np.maximum(best, near[chosen[-1]], out=best)
+    return chosen
+
+
+def bench_large(bench: Bench) -> None:
+    """Uncertainty coverage and BADGE on all embeddings, against packages' methods in a few lines."""
+    points, probs, k = bench.embeddings, bench.probs(10), 100 // bench.part
+    known = np.arange(0, len(points), 60)
+    labels = probs[known].argmax(1)
+    arguments = {"embeddings": points, "probs": probs, "labeled": known, "labels": labels, "references_max": len(points)}
+    stats = select("coverage", 1, **arguments).stats
+    radius = float(stats["radius"])
+    weight = worth(probs, labels, stats["temperature"]).astype(np.float32)
+    weight[known] = 0
+    covered_before = np.exp(-nearest2(points, points[known]) / radius**2)
+
+    def value(result: Any) -> float:
+        near = np.exp(-nearest2(points, points[indices(result)]) / radius**2)
+        return float(weight @ np.maximum(near - covered_before, 0) / weight.sum())
+
+    exact = lambda: select("coverage", k, **arguments)  # noqa: E731
+    herding = lambda: herding_blocks(points, k, radius, weight, known)  # noqa: E731
+    bench.compare("coverage", f"{shape(points)}-k{k}-exact", exact, {"numpy-uncertainty-herding": herding}, value)
+    k_badge = 1000 // bench.part
+    bench.compare(
+        "badge",
+        f"{shape(points)}-10-classes-k{k_badge}",
+        lambda: select("badge", k_badge, embeddings=points, probs=probs),
+        {"numpy-formed": lambda: badge_formed(points, probs, k_badge)},
+        badge_potential(points, probs),
     )
 
 
@@ -501,6 +554,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "neighbors": bench_neighbors,
     "gemm": bench_gemm,
     "scores": bench_scores,
+    "large": bench_large,
 }
 
 
