@@ -6,8 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { N_MAX = 400, NO_NODE = UINT32_MAX };
+enum { N_MAX = 400 };
 enum label { UNKNOWN, OF_CLASS, NOT };
+
+static const uint32_t no_node = UINT32_MAX;
 
 /* The line by ranks: 1..count are nodes, 0 and count + 1 its ends. */
 struct line {
@@ -142,7 +144,7 @@ static uint32_t next(struct line *line)
     enum kernel_status status = kernel_line_graph_next(line->graph, accept, line, &node, &length);
     assert_int_equal(status, expected.rank > 0 ? KERNEL_OK : KERNEL_END);
     if (status == KERNEL_END)
-        return NO_NODE;
+        return no_node;
     assert_int_equal(node, line->nodes[expected.rank]);
     assert_int_equal(length, expected.length);
     return node;
@@ -153,7 +155,7 @@ static uint32_t next(struct line *line)
 static void search(struct line *line, uint64_t seed, size_t sides)
 {
     uint32_t node;
-    for (uint64_t step = 0; (node = next(line)) != NO_NODE; step++) {
+    for (uint64_t step = 0; (node = next(line)) != no_node; step++) {
         assert_int_equal(next(line), node); /* it stays in the running */
         if (kernel_random_uniform(seed, 2, step) < 0.2) {
             line->refused[node] = true;
@@ -281,12 +283,12 @@ static void test_nothing(void **state)
     line_init(&line, 0, 1, 1);
     close_line(&line);
     rewind_line(&line, open);
-    assert_int_equal(next(&line), NO_NODE);
+    assert_int_equal(next(&line), no_node);
     kernel_line_graph_free(&line.graph);
     line_init(&line, 3, 1, 1);
     close_line(&line);
     rewind_line(&line, open); /* nothing is open */
-    assert_int_equal(next(&line), NO_NODE);
+    assert_int_equal(next(&line), no_node);
     kernel_line_graph_free(&line.graph);
     kernel_line_graph_free(&line.graph);
 }
