@@ -263,7 +263,7 @@ static void test_ends(void **state)
     label(&line, 1, true);
     close_line(&line);
     rewind_line(&line, open);
-    assert_int_equal(next(&line), 5); /* between rank 2 and the end, rank 10 */
+    assert_int_equal(next(&line), 5); /* rank 6, between 2 and the end, which is 10 */
     kernel_line_graph_free(&line.graph);
 
     line_init(&line, 9, 3, 1);
@@ -271,7 +271,7 @@ static void test_ends(void **state)
     label(&line, 4, true);
     close_line(&line);
     rewind_line(&line, open);
-    assert_int_equal(next(&line), 2); /* between the two, though the path to the end would be longer or shorter */
+    assert_int_equal(next(&line), 2); /* between the two: the ends are no labels */
     kernel_line_graph_free(&line.graph);
 }
 
