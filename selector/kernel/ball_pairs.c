@@ -84,16 +84,22 @@ static double rounding(size_t terms)
     return (double)(terms + 8) * 0x1p-22;
 }
 
+/* What is lost of a squared distance at most where its terms are too small for a float's digits. */
+static double underflow(size_t terms)
+{
+    return (double)terms * 0x1p-120;
+}
+
 static struct bounds bounds_of(const struct search *search, const float *point)
 {
     const struct kernel_sketch *sketch = search->pairs->sketch;
-    /* What kernel_distance2 rounds, and what it underflows. */
     double share = rounding(sketch->rows->width);
-    double farthest = (double)search->pairs->radius2 * (1 + share) + (double)sketch->rows->width * 0x1p-120;
+    double lost = underflow(sketch->rows->width);
+    double farthest = (double)search->pairs->radius2 * (1 + share) + lost;
     double distance = sqrt(farthest) + sketch->slack;
     double cut = distance * distance - (double)point[sketch->width - 1] + sketch->slack2;
     return (struct bounds){.out = (float)(cut + fabs(cut) * 0x1p-22),
-        .in = search->radius * (1 - share) - sketch->slack,
+        .in = search->radius * (1 - share) - sketch->slack - sqrt(lost),
         .norm2 = point[sketch->width - 1],
         .rest = point[sketch->width - 2]};
 }
@@ -249,13 +255,14 @@ static void compare_hits(struct search *search, const struct tile *tile, size_t 
     size_t at = tile->dense[number];
     double radius2 = (double)search->pairs->radius2;
     double share = rounding(search->pairs->sketch->rows->width);
+    double lost = underflow(search->pairs->sketch->rows->width);
     uint32_t row = (uint32_t)(tile->first + tile->near[at]);
     for (size_t h = 0; h < tile->hit_count[at]; h++) {
         size_t j = tile->hits[at * TILE + h];
         uint32_t other = (uint32_t)(from + j);
         double lengths2 = (double)tile->rows_norm2[number] + (double)tile->others_norm2[j];
         double distance2 = lengths2 - 2 * (double)products[j];
-        double error = lengths2 * share + radius2 * 0x1p-20;
+        double error = lengths2 * share + radius2 * 0x1p-20 + lost;
         if (distance2 > radius2 + error || is_known(search->pairs, row, other))
             continue;
         if (distance2 < radius2 - error || measure(search, tile, row, other))

@@ -21,7 +21,8 @@ struct kernel_ball_pairs {
     const struct kernel_sketch *sketch;
     float radius2;
     bool (*known)(void *context, uint32_t a, uint32_t b); /* the pair need not be looked at; NULL: none */
-    bool (*add)(void *context, uint32_t a, uint32_t b);   /* they are nearer than the radius; false gives up */
+    bool (*add)(void *context, uint32_t a, uint32_t b);   /* they are nearer than the radius; false gives up: what is left of
+                                                             the tiles in hand may come yet */
     void *context;
     atomic_size_t *done; /* pairs of tiles compared, for a progress callback; NULL: not counted */
 };

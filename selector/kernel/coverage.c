@@ -251,4 +251,6 @@ void kernel_coverage_take(struct kernel_coverage *coverage, uint32_t index)
     coverage->takes++;
     if (coverage->rows[index].values != NULL)
         kernel_similarity_row_raise(&coverage->rows[index], coverage->input.cover);
+    if (coverage->matrix == NULL)
+        drop_row(coverage, index);
 }

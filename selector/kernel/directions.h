@@ -16,14 +16,14 @@ struct kernel_directions_wish {
     size_t sample;   /* rows that are looked at, at most: evenly spaced ones */
     size_t most;     /* directions, at most; 0: only the origin is wanted */
     unsigned rounds; /* of the iteration, 1 or more */
-    double rest;     /* share of the variance that may be left: directions beyond that are not kept */
+    double rest;     /* share of the variance that may be left, 0..1: directions beyond that are not kept */
 };
 
 struct kernel_directions {
     size_t count;  /* a multiple of 16, or all that were found; 0: rows that are all equal, or too long to reckon with */
     float *values; /* [count x width] orthonormal rows, roughly by falling variance */
     double error;  /* spectral norm of values values^T - 1, at most */
-    double rest;   /* share of the variance outside them, in the sample */
+    double rest;   /* share of the variance outside them, in the sample, at most: a little more by few rounds */
 };
 
 /* Directions of rows slots[0..count) about `origin` [width], an output: the mean of the sample. */

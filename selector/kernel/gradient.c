@@ -2,6 +2,7 @@
 
 #include "selector/kernel/vector.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -45,7 +46,8 @@ static void length_tile(void *context, size_t tile, unsigned worker)
             continue;
         kernel_widen(predictions, pass->probabilities->dtype, classes, p);
         kernel_widen(embedding, pass->embeddings->dtype, width, x);
-        pass->length[i] = expected_residual(p, classes) * sqrt((double)kernel_norm2(x, width) + 1);
+        float norm2 = fminf(kernel_norm2(x, width), FLT_MAX); /* no infinity: it may be times 0 */
+        pass->length[i] = expected_residual(p, classes) * sqrt((double)norm2 + 1);
     }
 }
 

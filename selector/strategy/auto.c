@@ -91,6 +91,14 @@ static size_t picks_a_round(const struct select_job *job, size_t want)
     return (size_t)ceil(fmax(1, fmin(picks / ROUNDS, (double)want / CHOICE)));
 }
 
+/* Lists what has not been picked, and its chances to stand for the rest; NULL where all of it does. */
+static enum select_status list_again(struct select_job *job, size_t want, float **chance)
+{
+    free(*chance);
+    select_job_keep_open(job);
+    return select_points_chances(job, want, chance);
+}
+
 /* Where points stand for the pool, each round draws new ones: a sample is no better than what is in it, and one that is covered
  * again and again stands for itself alone. */
 static enum select_status run_coverage(struct select_job *job, bool trust)
@@ -101,15 +109,23 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
     float *chance;
     enum select_status status = select_points_chances(job, want, &chance);
     size_t picks = chance != NULL ? picks_a_round(job, want) : SIZE_MAX;
+    size_t listed = job->result->count; /* picks when the candidates were listed */
     bool last = chance == NULL;
     while (status == SELECT_OK) {
         size_t before = job->result->count;
         job->pick_limit = last ? SIZE_MAX : before + picks;
         status = cover_round(job, trust, want, chance);
-        if (last || select_job_full(job))
+        if (status != SELECT_OK || last || select_job_full(job))
             break;
+        /* By their old chances too few may stand for what is left. */
+        bool few = job->result->stats.references < (want + 1) / 2 && job->result->count > listed;
         /* What is left of the money buys nothing in this sample: one more shall do. */
-        last = job->result->count < before + picks;
+        last = !few && job->result->count < before + picks;
+        if (few || last) {
+            status = list_again(job, want, &chance);
+            listed = job->result->count;
+            last = last || chance == NULL;
+        }
     }
     free(chance);
     return status;

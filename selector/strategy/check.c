@@ -107,6 +107,35 @@ static enum select_status check_weights(
     return SELECT_OK;
 }
 
+/* 0 is the default everywhere. */
+static enum select_status check_parameters(const struct select_parameters *parameters, struct select_error *error)
+{
+    if ((unsigned)parameters->aggregate > SELECT_AGGREGATE_SUM)
+        return select_fail(error, SELECT_BAD_INPUT, "aggregate", "max, mean or sum", "%d", (int)parameters->aggregate);
+    if (parameters->neighbors > KERNEL_NEIGHBORS_MAX)
+        return select_fail(error, SELECT_BAD_INPUT, "neighbors", "at most 128", "%zu", parameters->neighbors);
+    const struct {
+        const char *field;
+        double value;
+        double least;
+        double most;
+        const char *expected;
+    } numbers[] = {
+        /* Its square is a float, and so are the squares of what is measured by it. */
+        {"radius", parameters->radius, 1e-15, 1e15, "1e-15..1e15, or 0 for the default"},
+        {"purity", parameters->purity, 0, 1, "0..1"},
+        {"redundancy", parameters->redundancy, 0, 1e12, "0..1e12"},
+        {"outlier_share", parameters->outlier_share, 0, 1, "0..1"},
+        {"power", parameters->power, 0, 1e12, "0..1e12"},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        double value = numbers[i].value;
+        if (!(value >= 0 && value <= numbers[i].most) || (value > 0 && value < numbers[i].least))
+            return select_fail(error, SELECT_BAD_INPUT, numbers[i].field, numbers[i].expected, "%g", value);
+    }
+    return SELECT_OK;
+}
+
 static enum select_status check_policy(
     const struct select_input *input, const struct select_policy *policy, struct select_error *error)
 {
@@ -114,10 +143,6 @@ static enum select_status check_policy(
         return select_fail(error, SELECT_BAD_INPUT, "strategy", "a known strategy", "%d", (int)policy->strategy);
     if (policy->budget < 0)
         return select_fail(error, SELECT_BAD_INPUT, "budget", "0 or more", "%lld", (long long)policy->budget);
-    if ((unsigned)policy->parameters.aggregate > SELECT_AGGREGATE_SUM)
-        return select_fail(error, SELECT_BAD_INPUT, "aggregate", "max, mean or sum", "%d", (int)policy->parameters.aggregate);
-    if (policy->parameters.neighbors > KERNEL_NEIGHBORS_MAX)
-        return select_fail(error, SELECT_BAD_INPUT, "neighbors", "at most 128", "%zu", policy->parameters.neighbors);
     if (policy->overlap < 1)
         return select_fail(error, SELECT_BAD_INPUT, "overlap", "1 or more", "0");
     if (!is_share(policy->control_share))
@@ -177,6 +202,8 @@ enum select_status select_check(
         status = check_rows(input->embeddings, input->n, 0, "embeddings", error);
     if (status == SELECT_OK)
         status = check_policy(input, policy, error);
+    if (status == SELECT_OK)
+        status = check_parameters(&policy->parameters, error);
     if (status == SELECT_OK && input->draws != NULL && (input->draw_count == 0 || input->classes == 0))
         return select_fail(
             error, SELECT_BAD_INPUT, "draws", "one or more, in a project with classes", "%zu", input->draw_count);

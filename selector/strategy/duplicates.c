@@ -112,7 +112,7 @@ enum select_status select_duplicates(
     const struct kernel_rows *rows, struct select_duplicates *duplicates, struct select_error *error)
 {
     if (!(duplicates->radius >= 0 && duplicates->radius < 1e18))
-        return select_fail(error, SELECT_BAD_INPUT, "radius", "0 or more", "%g", duplicates->radius);
+        return select_fail(error, SELECT_BAD_INPUT, "radius", "0 or more, and less than 1e18", "%g", duplicates->radius);
     struct select_usual usual = {0};
     struct call call = {.progress = duplicates->progress, .progress_context = duplicates->progress_context, .usual = &usual};
     enum select_status status = call_init(&call, rows, duplicates->threads, error);

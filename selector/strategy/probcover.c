@@ -197,6 +197,8 @@ static enum select_status cover(struct select_job *job, float radius2)
 enum select_status select_run_probcover(struct select_job *job)
 {
     select_job_keep_embedded(job);
+    if (job->candidate_count == 0)
+        return SELECT_OK;
     uint32_t *known = malloc((job->input->n + 1) * sizeof *known);
     if (known == NULL)
         return SELECT_NO_MEMORY;

@@ -24,8 +24,9 @@ bool select_quota_fits(const struct select_job *job, uint32_t slot)
             continue;
         int64_t cost = 0;
         select_job_cost(job, slot, &cost);
-        struct select_quota with = {job->quotas[i].cost + cost, job->quotas[i].count + 1};
-        if (!within(job, &with, share->maximum))
+        struct select_quota with = {.count = job->quotas[i].count + 1};
+        /* A sum that overflows is more than any budget. */
+        if (__builtin_add_overflow(job->quotas[i].cost, cost, &with.cost) || !within(job, &with, share->maximum))
             return false;
     }
     return true;

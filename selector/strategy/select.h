@@ -123,7 +123,8 @@ enum select_filter_mode {
     SELECT_FILTER_OFF,
 };
 
-/* What methods leave open. 0 takes the default, which is that of the method's paper where it names one. */
+/* What methods leave open. 0 takes the default, which is that of the method's paper where it names one. Else a radius is
+ * 1e-15..1e15, a share 0..1, and another number that need not be whole 0..1e12. */
 struct select_parameters {
     enum select_aggregate aggregate;
     size_t neighbors;      /* of a sample, at most 128: typiclust (20), outlier (5), search (100) */

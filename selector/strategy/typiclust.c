@@ -119,6 +119,8 @@ static enum select_status run(struct typiclust *self)
 enum select_status select_run_typiclust(struct select_job *job)
 {
     select_job_keep_embedded(job);
+    if (job->candidate_count == 0)
+        return SELECT_OK;
     struct typiclust self = {.job = job};
     enum select_status status = run(&self);
     select_clusters_deinit(&self.clusters);

@@ -99,8 +99,7 @@ static int lazy(const struct points *points, unsigned threads, size_t k, uint32_
 }
 
 /* The median time of a few: it is short beside the plain loop's, which evens out what the machine does by itself. */
-static int time_lazy(
-    const struct points *points, unsigned threads, size_t k, uint32_t *slots, uint32_t *picks, double *seconds)
+static int time_lazy(const struct points *points, unsigned threads, size_t k, uint32_t *slots, uint32_t *picks, double *seconds)
 {
     float times[REPEATS];
     int failed = 0;

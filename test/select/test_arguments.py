@@ -100,6 +100,24 @@ def test_a_refusal_names_the_field(field: str) -> None:
         select(**WRONG[field])
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    {
+        "radius": (1e-16, 1e16),
+        "purity": (1.01,),
+        "redundancy": (1e13,),
+        "outlier_share": (1.01,),
+        "power": (1e13,),
+    }.items(),
+)
+def test_a_parameter_is_within_its_range(name: str, values: tuple[float, ...]) -> None:
+    for value in (*values, -1, np.nan, np.inf):
+        with pytest.raises(ValueError, match=rf"^{name}: expected .*1.*, got "):
+            select("random", 1, n=3, **{name: value})
+    for value in (0, 0.5, 1):
+        assert len(select("random", 1, n=3, **{name: value})) == 1
+
+
 def test_columns_that_disagree_are_refused(pool: Pool) -> None:
     with pytest.raises(ValueError, match="expected 400 samples as in the others, got 399"):
         select("auto", 1, probs=pool.probs, embeddings=pool.embeddings[1:])

@@ -200,6 +200,15 @@ def test_many_picks_come_in_rounds_over_new_samples(strategy: str, pool: Pool) -
     assert result.stats["objective"] == pytest.approx(result.gains.sum())
 
 
+@pytest.mark.parametrize("strategy", ["coverage", "auto"])
+@pytest.mark.parametrize("count", [390, 400, 500])
+def test_rounds_take_the_pool_to_its_end(strategy: str, count: int, pool: Pool) -> None:
+    """A sample by the chances of the whole pool would hold next to nothing of what is left."""
+    off = {"control_share": 0, "duplicates": False, "junk": False}
+    result = select(strategy, count, embeddings=pool.embeddings, radius=2.0, references_max=40, **off)
+    assert len(np.unique(result.indices)) == len(result) == min(count, 400)
+
+
 def test_the_last_round_ends_the_money_and_has_the_spares(pool: Pool) -> None:
     prices = np.random.default_rng(3).uniform(0.05, 1.0, size=len(pool))
     result = select("coverage", budget=12, embeddings=pool.embeddings, prices=prices, references_max=40, spares=9)

@@ -190,6 +190,13 @@ def test_gradient_length_is_the_mean_length_of_gradients(dtype: type) -> None:
     check_ranking("gradient_length", expected, probs=probs, embeddings=embeddings)
 
 
+def test_lengths_whose_squares_overflow_have_a_gain() -> None:
+    embeddings = np.array([[1, 2], [3e25, 0], [3e25, 0]], np.float32)
+    result = select("gradient_length", 3, probs=np.array([[0.5, 0.5], [0.5, 0.5], [1, 0]], np.float32), embeddings=embeddings)
+    assert result.indices.tolist() == [1, 0, 2]
+    assert np.isfinite(result.gains).all()
+
+
 @pytest.mark.parametrize("power", [0, 2])
 def test_density_is_entropy_times_mean_similarity(power: int) -> None:
     pool = clustered(np.random.default_rng(12), 150)

@@ -136,6 +136,15 @@ static inline struct column *column_clusters(uint64_t seed, size_t count, size_t
     return column;
 }
 
+/* 0..count-1: every row of a column without gaps. The caller frees it. */
+static inline uint32_t *all_slots(size_t count)
+{
+    uint32_t *slots = malloc((count + 1) * sizeof *slots);
+    for (uint32_t i = 0; i < count; i++)
+        slots[i] = i;
+    return slots;
+}
+
 /* count rows of probabilities: a softmax of normal numbers times `sharp`. */
 static inline double *softmax_rows(uint64_t seed, size_t count, size_t classes, double sharp)
 {

@@ -284,3 +284,13 @@ static inline void world_assert_clean(struct world *world)
     if (world_problems(world, lines, sizeof lines) > 0)
         fail_msg("%s", lines);
 }
+
+/* A test's end: what was done is kept, and is in order. */
+static inline int world_close(void **state)
+{
+    struct world *world = *state;
+    world_commit(world);
+    world_assert_clean(world);
+    world_free(world);
+    return 0;
+}

@@ -3,6 +3,7 @@
 #include "selector/kernel/components.h"
 #include "selector/kernel/vector.h"
 #include "test/unit/columns.h"
+#include "test/unit/stop.h"
 
 /* Lowest member by relaxation: what is near takes the lower of two names, until no name changes. */
 static void reference(const struct kernel_rows *rows, float radius2, uint32_t *first)
@@ -30,11 +31,9 @@ static void reference(const struct kernel_rows *rows, float radius2, uint32_t *f
 static void check(size_t n, size_t width, size_t clusters, float spread, float radius2)
 {
     struct column *column = column_clusters(7, n, width, clusters, spread);
-    uint32_t *slots = malloc(n * sizeof *slots);
+    uint32_t *slots = all_slots(n);
     uint32_t *expected = malloc(n * sizeof *expected);
     uint32_t *first = malloc(n * sizeof *first);
-    for (uint32_t i = 0; i < n; i++)
-        slots[i] = i;
     reference(&column->rows, radius2, expected);
     for (unsigned threads = 1; threads <= 16; threads *= 4) {
         atomic_size_t done = 0;
@@ -59,22 +58,18 @@ static void test_groups(void **state)
     check(600, 5, 1, 0.5F, 1e-20F);    /* all alone */
 }
 
-static bool stop(void *context)
-{
-    return ++*(unsigned *)context > 5;
-}
-
 static void test_stop(void **state)
 {
     (void)state;
     struct column *column = column_clusters(7, 3000, 8, 5, 0.5F);
-    uint32_t slots[3000], first[3000];
-    for (uint32_t i = 0; i < 3000; i++)
-        slots[i] = i;
-    unsigned asked = 0;
-    struct kernel_team *team = kernel_team_new(2, stop, &asked);
+    uint32_t *slots = all_slots(3000);
+    uint32_t *first = malloc(3000 * sizeof *first);
+    unsigned left = 6;
+    struct kernel_team *team = kernel_team_new(2, stop_after, &left);
     assert_int_equal(kernel_components(team, &column->rows, slots, 3000, 0.1F, 3, first, NULL), KERNEL_STOPPED);
     kernel_team_free(&team);
+    free(slots);
+    free(first);
     column_free(column);
 }
 

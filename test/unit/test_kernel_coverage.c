@@ -4,6 +4,7 @@
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "test/unit/columns.h"
+#include "test/unit/stop.h"
 
 /* A problem with its own memory: candidates are all rows of the column, reference points its first ones. */
 struct problem {
@@ -375,17 +376,12 @@ static void test_sort(void **state)
     }
 }
 
-static bool at_once(void *context)
-{
-    return ++*(int *)context > 1; /* the caller asks once before the tiles and once more, whatever the other thread does */
-}
-
 static void test_stop(void **state)
 {
     (void)state;
     struct problem p = problem_new(2, 2000, 8, 100, false);
-    int asked = 0;
-    struct kernel_team *team = kernel_team_new(2, at_once, &asked);
+    unsigned left = 2; /* the caller asks once before the tiles and once more, whatever the other thread does */
+    struct kernel_team *team = kernel_team_new(2, stop_after, &left);
     struct kernel_coverage *coverage = kernel_coverage_new(team, &p.input);
     assert_int_equal(kernel_coverage_begin(coverage), KERNEL_STOPPED);
     assert_true(kernel_team_stopped(team));

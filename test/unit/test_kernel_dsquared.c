@@ -59,14 +59,6 @@ static void test_sums_do_not_drift(void **state)
 
 enum { PICKS = 150 };
 
-static uint32_t *all_slots(size_t count)
-{
-    uint32_t *slots = malloc(count * sizeof *slots);
-    for (uint32_t i = 0; i < count; i++)
-        slots[i] = i;
-    return slots;
-}
-
 static void draw(const struct column *column, const struct column *probabilities, unsigned threads, uint32_t *picks)
 {
     uint32_t *slots = all_slots(column->rows.count);

@@ -154,20 +154,20 @@ static void test_layouts(void **state)
     free(values);
 }
 
-/* All equal, many copies, far from the origin (where products lose every digit), huge (where squares overflow), a lattice of
- * ties. */
+/* All equal, many copies, far from the origin (where products lose every digit), huge (where squares overflow), tiny (where
+ * they underflow), a lattice of ties. */
 static void test_adversarial(void **state)
 {
     (void)state;
     enum { N = 1200, D = 20 };
     double *values = malloc(N * D * sizeof *values);
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < 6; kind++) {
         for (size_t i = 0; i < N; i++) {
             for (size_t j = 0; j < D; j++) {
                 double noise = normal(4, i * D + j);
                 double copies = normal(4, i % 10 * D + j);
                 double lattice = (double)(kernel_random_bits(4, j, i) % 2);
-                double kinds[] = {0.25, copies, 1e4 + 0.01 * noise, 1e25 * noise, lattice};
+                double kinds[] = {0.25, copies, 1e4 + 0.01 * noise, 1e25 * noise, 1e-21 * noise, lattice};
                 values[i * D + j] = kinds[kind];
             }
         }

@@ -6,6 +6,8 @@
 #include "selector/kernel/vector.h"
 #include "test/unit/tests.h"
 
+#include "test/unit/stop.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,12 +233,6 @@ static void test_visits(void **state)
     kernel_team_free(&team);
 }
 
-static bool stop(void *context)
-{
-    unsigned *left = context;
-    return *left == 0 || --*left == 0;
-}
-
 static void test_stop(void **state)
 {
     const struct world *world = *state;
@@ -246,7 +242,7 @@ static void test_stop(void **state)
     unsigned stopped = 0;
     for (unsigned left = 1; left < 2000; left = left * 2 + 1) {
         unsigned polls = left;
-        struct kernel_team *team = kernel_team_new(1, stop, &polls);
+        struct kernel_team *team = kernel_team_new(1, stop_after, &polls);
         struct kernel_sketch sketch;
         struct kernel_neighbors found = {.k = K, .slots = world->found, .distances2 = world->found2};
         enum kernel_status status = kernel_sketch_init(&sketch, team, &rows, world->slots, N, KERNEL_SKETCH_NEIGHBORS, 5);

@@ -316,9 +316,12 @@ static void test_edges(void **state)
         assert_int_equal(result.count, N / 3);
         select_result_deinit(&result);
         policy.overlap = 1;
+        policy.shares = &(struct select_share){false, 4, 0, 0.9}; /* of money, whose sum would overflow */
+        policy.share_count = 1;
         result = run(pool, &policy);
         check_result(pool, &policy, &result);
         select_result_deinit(&result);
+        policy.share_count = 0;
         for (size_t i = 0; i < N; i++)
             pool->price[i] = 50000;
 
@@ -330,6 +333,39 @@ static void test_edges(void **state)
         pool->input.n = N;
         pool->probabilities->rows.count = pool->utility->rows.count = pool->embeddings->rows.count = N;
     }
+    pool_free(pool);
+}
+
+/* Whatever the strategy, with embeddings of half the samples or of none. */
+static void test_absent_embeddings(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new(8);
+    const void **blocks = calloc(N, sizeof *blocks);
+    memcpy(blocks, pool->embeddings->rows.blocks, (N / pool->embeddings->rows.rows_per_block + 1) * sizeof *blocks);
+    pool->embeddings->rows.blocks = blocks;
+    for (size_t i = 0; i < N; i += 50) {
+        pool->state[i] = SELECT_LABELED;
+        pool->label[i] = (int32_t)(i % CLASSES);
+    }
+    for (int half = 1; half >= 0; half--) {
+        size_t here = half ? 5 : 0;
+        for (size_t b = here; b * pool->embeddings->rows.rows_per_block < N; b++)
+            blocks[b] = NULL;
+        for (int s = 0; s < SELECT_STRATEGIES; s++) {
+            struct select_policy policy = policy_of((enum select_strategy)s, 2000000, SIZE_MAX);
+            policy.spares = 3;
+            struct select_result result;
+            enum select_status status = select_run(&pool->input, &policy, &result, NULL);
+            assert_true(status == SELECT_OK || status == SELECT_NEEDS_COLUMN);
+            if (status != SELECT_OK)
+                continue;
+            check_result(pool, &policy, &result);
+            assert_true(here == 0 || result.count == 40);
+            select_result_deinit(&result);
+        }
+    }
+    free(blocks);
     pool_free(pool);
 }
 
@@ -424,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_kcenter),
         cmocka_unit_test(test_constraints),
         cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_absent_embeddings),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_names),

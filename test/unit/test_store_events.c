@@ -7,15 +7,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    struct world *world = *state;
-    world_commit(world);
-    world_assert_clean(world);
-    world_free(world);
-    return 0;
-}
-
 static void tell(struct world *world, enum event_kind kind, int64_t number)
 {
     struct writer *event = event_begin(&world->change, world->project, kind);
@@ -193,7 +184,7 @@ static void a_great_many_events_fit_in_one_transaction(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_close)
     const struct CMUnitTest tests[] = {
         TEST(numbers_rise_and_point_back_by_kind),
         TEST(what_is_sent_is_what_is_stored),

@@ -10,15 +10,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    struct world *world = *state;
-    world_commit(world);
-    world_assert_clean(world);
-    world_free(world);
-    return 0;
-}
-
 static void assert_tallies(struct world *world, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     const uint64_t expected[WORLD_CLASSES] = {a, b, c, d};
@@ -206,7 +197,7 @@ static void random_labels_agree_with_a_plain_recount(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_close)
     const struct CMUnitTest tests[] = {
         TEST(labels_of_a_sample_are_chained),
         TEST(a_sample_counts_for_its_newest_class),

@@ -12,15 +12,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    struct world *world = *state;
-    world_commit(world);
-    world_assert_clean(world);
-    world_free(world);
-    return 0;
-}
-
 static void a_grant_is_all_there(void **state)
 {
     struct world *world = *state;
@@ -320,7 +311,7 @@ static void random_walks_keep_the_store_clean(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_close)
     const struct CMUnitTest tests[] = {
         TEST(a_grant_is_all_there),
         cmocka_unit_test(only_the_very_lease_holds),

@@ -9,15 +9,6 @@ static int open_world(void **state)
     return 0;
 }
 
-static int close_world(void **state)
-{
-    struct world *world = *state;
-    world_commit(world);
-    world_assert_clean(world);
-    world_free(world);
-    return 0;
-}
-
 static void keep(struct world *world, const char *id, uint64_t body, const char *reply)
 {
     const uint64_t hash[2] = {body, ~body};
@@ -110,7 +101,7 @@ static void the_number_is_bounded(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, world_close)
     const struct CMUnitTest tests[] = {
         TEST(is_found_with_its_body),
         TEST(is_kept_for_a_day),
