@@ -206,14 +206,13 @@ static enum kernel_status fill_batch(struct kernel_coverage *coverage)
 static void refresh(struct kernel_coverage *coverage, uint32_t index)
 {
     struct kernel_similarity_row *row = &coverage->rows[index];
-    size_t above;
-    coverage->gain[index] = kernel_coverage_gain(coverage, index, &above);
+    coverage->gain[index] = kernel_coverage_gain(coverage, index);
     coverage->fresh[index] = coverage->takes + 1;
     coverage->key[index] = divided(coverage, index, (double)coverage->gain[index]);
     if (coverage->matrix != NULL)
         return;
     coverage->row_bytes -= kernel_similarity_row_bytes(row);
-    kernel_similarity_row_shrink(row, coverage->input.cover, above);
+    kernel_similarity_row_shrink(row, coverage->input.cover);
     coverage->row_bytes += kernel_similarity_row_bytes(row);
 }
 

@@ -36,12 +36,12 @@ static float excess_of(const struct kernel_coverage *coverage, uint32_t own, flo
     return open > 0 ? coverage->input.excess[own] * open : 0;
 }
 
-float kernel_coverage_gain(const struct kernel_coverage *coverage, uint32_t index, size_t *above)
+float kernel_coverage_gain(const struct kernel_coverage *coverage, uint32_t index)
 {
     const struct kernel_coverage_input *input = &coverage->input;
     const struct kernel_similarity_row *row = &coverage->rows[index];
     uint32_t own = own_of(coverage, index);
-    float gain = kernel_similarity_row_gain(row, input->cover, input->weight, above);
+    float gain = kernel_similarity_row_gain(row, input->cover, input->weight);
     if (own != UINT32_MAX)
         gain -= excess_of(coverage, own, kernel_similarity_row_at(row, own));
     return gain > 0 ? gain : 0;
@@ -82,25 +82,25 @@ static void begin_init(struct begin *begin, const struct kernel_coverage *covera
     begin->listed = (uint32_t *)(void *)(begin->listed_values + COVERAGE_TILE * coverage->listed_max);
 }
 
-/* Lists those of the candidate's `count` values from reference `at` on that are above the cover, `above` of them. */
+/* Lists those of a candidate's values to the reference points from number `at` on that are above the cover. */
 static void list_values(
-    struct begin *begin, const struct kernel_coverage *coverage, size_t i, size_t at, size_t count, size_t above)
+    struct begin *begin, const struct kernel_coverage *coverage, size_t i, size_t at, const struct kernel_similarity_row *row)
 {
     size_t *listed = &begin->listed_count[i];
-    if (*listed == SIZE_MAX || above == 0)
+    if (*listed == SIZE_MAX)
         return;
+    size_t above = kernel_similarity_row_above(row, coverage->input.cover + at);
     if (above > coverage->listed_max - *listed) {
         *listed = SIZE_MAX;
         return;
     }
-    const float *values = begin->values + i * count;
     const float *cover = coverage->input.cover + at;
     size_t place = i * coverage->listed_max + *listed;
     *listed += above;
-    for (size_t r = 0; r < count && place < i * coverage->listed_max + *listed; r++) {
-        if (!(values[r] > cover[r]))
+    for (size_t r = 0; r < row->count && place < i * coverage->listed_max + *listed; r++) {
+        if (!(row->values[r] > cover[r]))
             continue;
-        begin->listed_values[place] = values[r];
+        begin->listed_values[place] = row->values[r];
         begin->listed[place++] = (uint32_t)(at + r);
     }
 }
@@ -110,12 +110,11 @@ static void add_gain(struct begin *begin, const struct kernel_coverage *coverage
 {
     const struct kernel_coverage_input *input = &coverage->input;
     struct kernel_similarity_row row = {.values = begin->values + i * count, .count = count};
-    size_t above;
-    begin->gains[i] += (double)kernel_similarity_row_gain(&row, input->cover + at, input->weight + at, &above);
+    begin->gains[i] += (double)kernel_similarity_row_gain(&row, input->cover + at, input->weight + at);
     uint32_t own = own_of(coverage, (uint32_t)(begin->first + i));
     if (own >= at && own - at < count)
         begin->gains[i] -= (double)excess_of(coverage, own, row.values[own - at]);
-    list_values(begin, coverage, i, at, count, above);
+    list_values(begin, coverage, i, at, &row);
 }
 
 /* Keeps what was listed of a candidate; without memory it is found again when it is needed. */
@@ -185,8 +184,7 @@ static void square_tile(void *context, size_t tile, unsigned worker)
 static float first_gain(const struct kernel_coverage *coverage, uint32_t index)
 {
     const float *alone = coverage->input.alone;
-    size_t above;
-    return coverage->rows[index].values != NULL ? kernel_coverage_gain(coverage, index, &above)
+    return coverage->rows[index].values != NULL ? kernel_coverage_gain(coverage, index)
            : alone != NULL                      ? alone[index]
                                                 : 0;
 }

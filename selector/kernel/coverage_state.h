@@ -46,5 +46,5 @@ struct kernel_points kernel_coverage_references(const struct kernel_coverage *co
 /* Whether a candidate has an embedding. */
 bool kernel_coverage_has_row(const struct kernel_coverage *coverage, uint32_t index);
 
-/* The gain of a candidate whose row is at hand. Output: how many of the row's values are above the cover. */
-float kernel_coverage_gain(const struct kernel_coverage *coverage, uint32_t index, size_t *above);
+/* The gain of a candidate whose row is at hand. */
+float kernel_coverage_gain(const struct kernel_coverage *coverage, uint32_t index);

@@ -9,12 +9,10 @@ enum { LISTED_SHARE = 4 };
 
 /* --- sums ---------------------------------------------------------------------------------------------------------------- */
 
-KERNEL_INLINE void gain_of_all_body(
-    const float *values, const float *cover, const float *weight, size_t count, float *gain, size_t *above)
+KERNEL_INLINE void gain_of_all_body(const float *values, const float *cover, const float *weight, size_t count, float *gain)
 {
     kernel_f8 zero = {0};
     kernel_f8 sum[2] = {0};
-    kernel_i8 open[2] = {0};
     size_t i = 0;
     for (; i + 2 * (size_t)KERNEL_LANES <= count; i += 2 * (size_t)KERNEL_LANES) {
         for (size_t s = 0; s < 2; s++) {
@@ -22,44 +20,64 @@ KERNEL_INLINE void gain_of_all_body(
             kernel_load8(values + i + s * KERNEL_LANES, &v);
             kernel_load8(cover + i + s * KERNEL_LANES, &c);
             kernel_load8(weight + i + s * KERNEL_LANES, &w);
-            open[s] -= v > c;
             v = v - c;
             kernel_max8(&v, &zero, &v);
             sum[s] = sum[s] + v * w;
         }
     }
     float rest = 0;
-    *above = 0;
-    for (; i < count; i++) {
+    for (; i < count; i++)
         rest += values[i] > cover[i] ? (values[i] - cover[i]) * weight[i] : 0;
-        *above += values[i] > cover[i];
-    }
-    for (size_t l = 0; l < KERNEL_LANES; l++)
-        *above += (size_t)open[0][l] + (size_t)open[1][l];
     kernel_f8 total = sum[0] + sum[1];
     *gain = kernel_sum8(&total) + rest;
 }
 
-KERNEL_VARIANTS(gain_of_all,
-    (const float *values, const float *cover, const float *weight, size_t count, float *gain, size_t *above),
-    (values, cover, weight, count, gain, above))
+KERNEL_VARIANTS(gain_of_all, (const float *values, const float *cover, const float *weight, size_t count, float *gain),
+    (values, cover, weight, count, gain))
 
-float kernel_similarity_row_gain(
-    const struct kernel_similarity_row *row, const float *cover, const float *weight, size_t *above)
+float kernel_similarity_row_gain(const struct kernel_similarity_row *row, const float *cover, const float *weight)
 {
     if (row->references == NULL) {
         float gain;
-        gain_of_all(row->values, cover, weight, row->count, &gain, above);
+        gain_of_all(row->values, cover, weight, row->count, &gain);
         return gain;
     }
     double gain = 0;
-    *above = 0;
     for (size_t i = 0; i < row->count; i++) {
         float open = row->values[i] - cover[row->references[i]];
         gain += open > 0 ? (double)(open * weight[row->references[i]]) : 0;
-        *above += open > 0;
     }
     return (float)gain;
+}
+
+KERNEL_INLINE void count_above_body(const float *values, const float *cover, size_t count, size_t *above)
+{
+    kernel_i8 open = {0};
+    size_t i = 0;
+    for (; i + KERNEL_LANES <= count; i += KERNEL_LANES) {
+        kernel_f8 v, c;
+        kernel_load8(values + i, &v);
+        kernel_load8(cover + i, &c);
+        open -= v > c;
+    }
+    *above = 0;
+    for (; i < count; i++)
+        *above += values[i] > cover[i];
+    for (size_t l = 0; l < KERNEL_LANES; l++)
+        *above += (size_t)open[l];
+}
+
+KERNEL_VARIANTS(
+    count_above, (const float *values, const float *cover, size_t count, size_t *above), (values, cover, count, above))
+
+size_t kernel_similarity_row_above(const struct kernel_similarity_row *row, const float *cover)
+{
+    size_t above = 0;
+    if (row->references == NULL)
+        count_above(row->values, cover, row->count, &above);
+    for (size_t i = 0; row->references != NULL && i < row->count; i++)
+        above += row->values[i] > cover[row->references[i]];
+    return above;
 }
 
 /* --- rows ---------------------------------------------------------------------------------------------------------------- */
@@ -77,9 +95,8 @@ static bool allocate(struct kernel_similarity_row *row, size_t count, bool liste
 
 bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *values, const float *cover, size_t count)
 {
-    size_t above = 0;
-    for (size_t i = 0; i < count; i++)
-        above += values[i] > cover[i];
+    size_t above;
+    count_above(values, cover, count, &above);
     if (above >= count / LISTED_SHARE) {
         if (!allocate(row, count, false))
             return false;
@@ -118,8 +135,9 @@ size_t kernel_similarity_row_bytes(const struct kernel_similarity_row *row)
     return row->values == NULL ? 0 : (row->count + 1) * (row->references != NULL ? 2 : 1) * sizeof *row->values;
 }
 
-void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float *cover, size_t above)
+void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float *cover)
 {
+    size_t above = kernel_similarity_row_above(row, cover);
     bool much = row->references != NULL ? above < row->count / 2 : above < row->count / LISTED_SHARE;
     struct kernel_similarity_row kept;
     if (!much || !allocate(&kept, above, true))

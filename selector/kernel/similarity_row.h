@@ -31,14 +31,15 @@ size_t kernel_similarity_row_bytes(const struct kernel_similarity_row *row);
 
 /*
  * sum weight * max(0, value - cover) over the row's reference points, in a fixed order, so that it does not rise while cover
- * does, but for what rounds otherwise when a row gets shorter. Output: how many entries are above the cover.
+ * does, but for what rounds otherwise when a row gets shorter.
  */
-float kernel_similarity_row_gain(
-    const struct kernel_similarity_row *row, const float *cover, const float *weight, size_t *above);
+float kernel_similarity_row_gain(const struct kernel_similarity_row *row, const float *cover, const float *weight);
 
-/* Leaves out what is not above the cover, of a row of which `above` entries are, where that saves much. Without memory the row
- * stays as it is. */
-void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float *cover, size_t above);
+/* How many of the row's values are above the cover. */
+size_t kernel_similarity_row_above(const struct kernel_similarity_row *row, const float *cover);
+
+/* Leaves out what is not above the cover, where that saves much. Without memory the row stays as it is. */
+void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float *cover);
 
 /* The value at a reference point, 0 where it is not listed. */
 float kernel_similarity_row_at(const struct kernel_similarity_row *row, uint32_t reference);
