@@ -79,14 +79,11 @@ static void start(struct kernel_coverage *coverage)
 {
     coverage->takes = 0;
     coverage->lazy.heap.count = 0;
-    for (size_t i = 0; i < coverage->input.candidates.count; i++) {
+    for (uint32_t i = 0; i < coverage->input.candidates.count; i++) {
         coverage->lazy.taken[i] = 0;
-        coverage->fresh[i] = coverage->matrix != NULL;
+        coverage->fresh[i] = 0;
         coverage->gain[i] = coverage->first_gain[i];
-        /* A product of another shape may round up where the first pass rounded down; the bound leaves room for it. */
-        bool rounded = coverage->matrix == NULL && kernel_coverage_has_row(coverage, (uint32_t)i);
-        double bound = rounded ? (double)coverage->gain[i] * 1.001 + 1e-12 : (double)coverage->gain[i];
-        coverage->key[i] = divided(coverage, (uint32_t)i, bound);
+        coverage->key[i] = divided(coverage, i, (double)coverage->gain[i]);
     }
 }
 
@@ -176,7 +173,8 @@ static void list_top(struct kernel_coverage *coverage, size_t size, kernel_accep
     lazy->batch_count = 0;
     for (size_t i = 0; i < lazy->heap.count && i < NEAR_TOP && lazy->batch_count < size; i++) {
         uint32_t index = lazy->heap.items[i];
-        if (no_values(coverage, index) && (accept == NULL || accept(context, index)))
+        bool wanted = i == 0 || (no_values(coverage, index) && coverage->fresh[index] != coverage->takes);
+        if (wanted && (accept == NULL || accept(context, index)))
             lazy->batch[lazy->batch_count++] = index;
     }
 }
@@ -207,7 +205,7 @@ static void refresh(struct kernel_coverage *coverage, uint32_t index)
 {
     struct kernel_similarity_row *row = &coverage->rows[index];
     coverage->gain[index] = kernel_coverage_gain(coverage, index);
-    coverage->fresh[index] = coverage->takes + 1;
+    coverage->fresh[index] = coverage->takes;
     coverage->key[index] = divided(coverage, index, (double)coverage->gain[index]);
     if (coverage->matrix != NULL)
         return;
@@ -232,8 +230,10 @@ enum kernel_status kernel_coverage_next(
             batch = 2 * batch < most ? 2 * batch : most;
             continue;
         }
+        if (kernel_team_stopped(coverage->team))
+            return KERNEL_STOPPED;
         kernel_heap_pop(heap);
-        if (coverage->rows[top].values == NULL || coverage->fresh[top] == coverage->takes + 1) {
+        if (coverage->rows[top].values == NULL || coverage->fresh[top] == coverage->takes) {
             *index = top;
             *gain = (double)coverage->gain[top];
             return KERNEL_OK;

@@ -41,10 +41,10 @@ float kernel_coverage_gain(const struct kernel_coverage *coverage, uint32_t inde
     const struct kernel_coverage_input *input = &coverage->input;
     const struct kernel_similarity_row *row = &coverage->rows[index];
     uint32_t own = own_of(coverage, index);
-    float gain = kernel_similarity_row_gain(row, input->cover, input->weight);
+    double gain = kernel_similarity_row_gain(row, input->cover, input->weight);
     if (own != UINT32_MAX)
-        gain -= excess_of(coverage, own, kernel_similarity_row_at(row, own));
-    return gain > 0 ? gain : 0;
+        gain -= (double)excess_of(coverage, own, kernel_similarity_row_at(row, own));
+    return (float)fmax(gain, 0);
 }
 
 struct kernel_points kernel_coverage_references(const struct kernel_coverage *coverage, size_t from, size_t most)
@@ -69,6 +69,7 @@ struct begin {
     uint32_t *listed;                   /* [COVERAGE_TILE x listed_max] */
     size_t listed_count[COVERAGE_TILE]; /* SIZE_MAX: too many */
     double gains[COVERAGE_TILE];
+    float self[COVERAGE_TILE]; /* similarity to the reference that is the candidate itself; 0: none is */
 };
 
 static void begin_init(struct begin *begin, const struct kernel_coverage *coverage, size_t tile, unsigned worker)
@@ -110,10 +111,10 @@ static void add_gain(struct begin *begin, const struct kernel_coverage *coverage
 {
     const struct kernel_coverage_input *input = &coverage->input;
     struct kernel_similarity_row row = {.values = begin->values + i * count, .count = count};
-    begin->gains[i] += (double)kernel_similarity_row_gain(&row, input->cover + at, input->weight + at);
+    begin->gains[i] += kernel_similarity_row_gain(&row, input->cover + at, input->weight + at);
     uint32_t own = own_of(coverage, (uint32_t)(begin->first + i));
     if (own >= at && own - at < count)
-        begin->gains[i] -= (double)excess_of(coverage, own, row.values[own - at]);
+        begin->self[i] = row.values[own - at];
     list_values(begin, coverage, i, at, &row);
 }
 
@@ -123,7 +124,8 @@ static void keep_listed(const struct begin *begin, struct kernel_coverage *cover
     struct kernel_similarity_row *row = &coverage->rows[begin->first + i];
     size_t from = i * coverage->listed_max;
     if (begin->listed_count[i] != SIZE_MAX && kernel_coverage_has_row(coverage, (uint32_t)(begin->first + i)) &&
-        kernel_similarity_row_list(row, begin->listed_values + from, begin->listed + from, begin->listed_count[i]))
+        kernel_similarity_row_list(
+            row, begin->listed_values + from, begin->listed + from, begin->listed_count[i], coverage->input.references.count))
         atomic_fetch_add(&coverage->row_bytes, kernel_similarity_row_bytes(row));
 }
 
@@ -147,6 +149,9 @@ static void begin_tile(void *context, size_t tile, unsigned worker)
     }
     for (size_t i = 0; i < begin.count; i++) {
         uint32_t index = (uint32_t)(begin.first + i);
+        uint32_t own = own_of(coverage, index);
+        if (own != UINT32_MAX)
+            begin.gains[i] -= (double)excess_of(coverage, own, begin.self[i]);
         bool present = kernel_coverage_has_row(coverage, index);
         coverage->first_gain[index] = present ? (float)fmax(begin.gains[i], 0) : input->alone != NULL ? input->alone[index] : 0;
         keep_listed(&begin, coverage, i);
@@ -184,9 +189,7 @@ static void square_tile(void *context, size_t tile, unsigned worker)
 static float first_gain(const struct kernel_coverage *coverage, uint32_t index)
 {
     const float *alone = coverage->input.alone;
-    return coverage->rows[index].values != NULL ? kernel_coverage_gain(coverage, index)
-           : alone != NULL                      ? alone[index]
-                                                : 0;
+    return coverage->rows[index].values != NULL ? kernel_coverage_gain(coverage, index) : alone != NULL ? alone[index] : 0;
 }
 
 static void square_gain_tile(void *context, size_t tile, unsigned worker)
@@ -219,7 +222,8 @@ static enum kernel_status begin_square(struct kernel_coverage *coverage)
     for (uint32_t i = 0; i < candidates; i++) {
         uint32_t own = own_of(coverage, i);
         if (own != UINT32_MAX)
-            coverage->rows[i] = (struct kernel_similarity_row){.values = coverage->matrix + own * count, .count = count};
+            coverage->rows[i] =
+                (struct kernel_similarity_row){.values = coverage->matrix + own * count, .count = count, .all = count};
     }
     bool done = kernel_team_run(coverage->team, blocks * (blocks + 1) / 2, square_tile, coverage) &&
                 kernel_team_run(coverage->team, (candidates + COVERAGE_TILE - 1) / COVERAGE_TILE, square_gain_tile, coverage);

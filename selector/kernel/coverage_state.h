@@ -9,18 +9,18 @@
 #include <stdatomic.h>
 
 enum {
-    COVERAGE_TILE = 256,       /* candidates in one matrix product of the first pass */
-    COVERAGE_REFERENCES = 512, /* reference points in one matrix product */
-    COVERAGE_BATCH = 128,      /* candidates whose kernel values are computed together, at most */
+    COVERAGE_TILE = 256,                    /* candidates in one matrix product of the first pass */
+    COVERAGE_REFERENCES = SIMILARITY_BLOCK, /* reference points in one matrix product */
+    COVERAGE_BATCH = 128,                   /* candidates whose kernel values are computed together, at most */
 };
 
 struct kernel_coverage {
     struct kernel_team *team;
     struct kernel_coverage_input input;
-    double *key;       /* [candidates] gain / divisor, an upper bound while old */
-    float *first_gain; /* [candidates] of the first pass */
-    float *gain;       /* [candidates] at `fresh` */
-    uint32_t *fresh;   /* [candidates] number of takes + 1 when gain was computed; 0: an estimate of the first pass */
+    double *key;                        /* [candidates] gain / divisor, an upper bound while old */
+    float *first_gain;                  /* [candidates] of the first pass */
+    float *gain;                        /* [candidates] at `fresh` */
+    uint32_t *fresh;                    /* [candidates] number of takes when gain was computed */
     struct kernel_similarity_row *rows; /* [candidates] those at hand */
     float *matrix;                      /* [references x references], which rows point into; NULL: each is by itself */
     atomic_size_t row_bytes;            /* of rows by themselves */

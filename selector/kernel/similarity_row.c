@@ -9,7 +9,8 @@ enum { LISTED_SHARE = 4 };
 
 /* --- sums ---------------------------------------------------------------------------------------------------------------- */
 
-KERNEL_INLINE void gain_of_all_body(const float *values, const float *cover, const float *weight, size_t count, float *gain)
+/* Of one block: sixteen running sums, by place, and one of the rest. */
+KERNEL_INLINE void gain_of_block_body(const float *values, const float *cover, const float *weight, size_t count, float *gain)
 {
     kernel_f8 zero = {0};
     kernel_f8 sum[2] = {0};
@@ -32,22 +33,49 @@ KERNEL_INLINE void gain_of_all_body(const float *values, const float *cover, con
     *gain = kernel_sum8(&total) + rest;
 }
 
-KERNEL_VARIANTS(gain_of_all, (const float *values, const float *cover, const float *weight, size_t count, float *gain),
+KERNEL_VARIANTS(gain_of_block, (const float *values, const float *cover, const float *weight, size_t count, float *gain),
     (values, cover, weight, count, gain))
 
-float kernel_similarity_row_gain(const struct kernel_similarity_row *row, const float *cover, const float *weight)
+/* As gain_of_block, of the entries from `from` on that are in the block that begins at reference `first`; `count` points.
+ * Adding nothing changes no sum, so that the bits are the same. Output: the first entry of a later block. */
+static float gain_of_listed(const struct kernel_similarity_row *row, const float *cover, const float *weight, size_t first,
+    size_t count, size_t from, size_t *next)
 {
-    if (row->references == NULL) {
-        float gain;
-        gain_of_all(row->values, cover, weight, row->count, &gain);
-        return gain;
+    float sums[2 * KERNEL_LANES] = {0};
+    float rest = 0;
+    size_t whole = count - count % (2 * (size_t)KERNEL_LANES);
+    for (; from < row->count && row->references[from] < first + count; from++) {
+        size_t reference = row->references[from];
+        float open = row->values[from] - cover[reference];
+        if (!(open > 0))
+            continue;
+        float *sum = reference - first < whole ? &sums[(reference - first) % (2 * KERNEL_LANES)] : &rest;
+        *sum += open * weight[reference];
     }
+    kernel_f8 low, high;
+    kernel_load8(sums, &low);
+    kernel_load8(sums + KERNEL_LANES, &high);
+    low = low + high;
+    *next = from;
+    return kernel_sum8(&low) + rest;
+}
+
+double kernel_similarity_row_gain(const struct kernel_similarity_row *row, const float *cover, const float *weight)
+{
     double gain = 0;
-    for (size_t i = 0; i < row->count; i++) {
-        float open = row->values[i] - cover[row->references[i]];
-        gain += open > 0 ? (double)(open * weight[row->references[i]]) : 0;
+    for (size_t from = 0; row->references == NULL && from < row->count; from += SIMILARITY_BLOCK) {
+        size_t count = row->count - from < SIMILARITY_BLOCK ? row->count - from : SIMILARITY_BLOCK;
+        float of_block;
+        gain_of_block(row->values + from, cover + from, weight + from, count, &of_block);
+        gain += (double)of_block;
     }
-    return (float)gain;
+    for (size_t i = 0; row->references != NULL && i < row->count;) {
+        size_t first = row->references[i] - row->references[i] % SIMILARITY_BLOCK;
+        size_t left = row->all - first;
+        size_t count = left < SIMILARITY_BLOCK ? left : SIMILARITY_BLOCK;
+        gain += (double)gain_of_listed(row, cover, weight, first, count, i, &i);
+    }
+    return gain;
 }
 
 KERNEL_INLINE void count_above_body(const float *values, const float *cover, size_t count, size_t *above)
@@ -83,12 +111,13 @@ size_t kernel_similarity_row_above(const struct kernel_similarity_row *row, cons
 /* --- rows ---------------------------------------------------------------------------------------------------------------- */
 
 /* One piece of memory: values, then references if they are listed. */
-static bool allocate(struct kernel_similarity_row *row, size_t count, bool listed)
+static bool allocate(struct kernel_similarity_row *row, size_t count, size_t all, bool listed)
 {
     *row = (struct kernel_similarity_row){.values = malloc((count + 1) * (listed ? 2 : 1) * sizeof *row->values)};
     if (row->values == NULL)
         return false;
     row->count = count;
+    row->all = all;
     row->references = listed ? (uint32_t *)(void *)(row->values + count) : NULL;
     return true;
 }
@@ -98,12 +127,12 @@ bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *
     size_t above;
     count_above(values, cover, count, &above);
     if (above >= count / LISTED_SHARE) {
-        if (!allocate(row, count, false))
+        if (!allocate(row, count, count, false))
             return false;
         memcpy(row->values, values, count * sizeof *values);
         return true;
     }
-    if (!allocate(row, above, true))
+    if (!allocate(row, above, count, true))
         return false;
     for (size_t i = 0, at = 0; at < above; i++) {
         if (!(values[i] > cover[i]))
@@ -115,9 +144,9 @@ bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *
 }
 
 bool kernel_similarity_row_list(
-    struct kernel_similarity_row *row, const float *values, const uint32_t *references, size_t count)
+    struct kernel_similarity_row *row, const float *values, const uint32_t *references, size_t count, size_t all)
 {
-    if (!allocate(row, count, true))
+    if (!allocate(row, count, all, true))
         return false;
     memcpy(row->values, values, count * sizeof *values);
     memcpy(row->references, references, count * sizeof *references);
@@ -140,7 +169,7 @@ void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float
     size_t above = kernel_similarity_row_above(row, cover);
     bool much = row->references != NULL ? above < row->count / 2 : above < row->count / LISTED_SHARE;
     struct kernel_similarity_row kept;
-    if (!much || !allocate(&kept, above, true))
+    if (!much || !allocate(&kept, above, row->all, true))
         return;
     for (size_t i = 0, at = 0; at < above; i++) {
         uint32_t reference = row->references != NULL ? row->references[i] : (uint32_t)i;

@@ -14,14 +14,15 @@ struct kernel_similarity_row {
     float *values;        /* [count]; NULL: there is no row */
     uint32_t *references; /* [count] rising; NULL: all, in order */
     size_t count;
+    size_t all; /* reference points there are */
 };
 
 /* Keeps what of values[count], one for each reference point, is above cover[count]. False without memory. */
 bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *values, const float *cover, size_t count);
 
-/* As above, of entries that are listed already. */
+/* As above, of `count` entries that are listed already, of `all` reference points. */
 bool kernel_similarity_row_list(
-    struct kernel_similarity_row *row, const float *values, const uint32_t *references, size_t count);
+    struct kernel_similarity_row *row, const float *values, const uint32_t *references, size_t count, size_t all);
 
 /* Frees the row, and leaves none. A zeroed row is fine. */
 void kernel_similarity_row_deinit(struct kernel_similarity_row *row);
@@ -29,11 +30,13 @@ void kernel_similarity_row_deinit(struct kernel_similarity_row *row);
 /* Memory it takes, in bytes. */
 size_t kernel_similarity_row_bytes(const struct kernel_similarity_row *row);
 
+enum { SIMILARITY_BLOCK = 512 }; /* reference points whose gain is a float; those of blocks are added as doubles */
+
 /*
- * sum weight * max(0, value - cover) over the row's reference points, in a fixed order, so that it does not rise while cover
- * does, but for what rounds otherwise when a row gets shorter.
+ * sum weight * max(0, value - cover) over the row's reference points. A row that lists its points gives the bits of one that
+ * does not, and the sum of the gains of its blocks is that of the row: it never rises while cover does.
  */
-float kernel_similarity_row_gain(const struct kernel_similarity_row *row, const float *cover, const float *weight);
+double kernel_similarity_row_gain(const struct kernel_similarity_row *row, const float *cover, const float *weight);
 
 /* How many of the row's values are above the cover. */
 size_t kernel_similarity_row_above(const struct kernel_similarity_row *row, const float *cover);
