@@ -2,7 +2,13 @@
 
 #include <stdlib.h>
 
+enum {
+    TILE = 64,       /* nodes */
+    POLL_EVERY = 64, /* nodes that are covered */
+};
+
 struct kernel_ball_cover {
+    struct kernel_team *team;
     const struct kernel_ball_graph *graph;
     const uint32_t *nodes;
     const double *divisor;
@@ -10,17 +16,18 @@ struct kernel_ball_cover {
     uint8_t *open;    /* [graph->count] 1: to be covered yet */
     uint32_t *degree; /* [graph->count] open nodes in the ball */
     uint32_t *ball;   /* [graph->count] scratch: what is near to a node that is taken */
-    uint32_t *near;   /* [graph->count] scratch: what is near to a node that is covered */
+    uint32_t *near;   /* [workers x graph->count] scratch: what is near to a node that is covered */
     double *key;      /* [count] degree / divisor, an upper bound: degrees only fall */
     struct kernel_lazy lazy;
 };
 
 struct kernel_ball_cover *kernel_ball_cover_new(
-    const struct kernel_ball_graph *graph, const uint32_t *nodes, size_t count, const double *divisor)
+    struct kernel_team *team, const struct kernel_ball_graph *graph, const uint32_t *nodes, size_t count, const double *divisor)
 {
     struct kernel_ball_cover *cover = calloc(1, sizeof *cover);
     if (cover == NULL)
         return NULL;
+    cover->team = team;
     cover->graph = graph;
     cover->nodes = nodes;
     cover->divisor = divisor;
@@ -28,7 +35,7 @@ struct kernel_ball_cover *kernel_ball_cover_new(
     cover->open = calloc(graph->count + 1, sizeof *cover->open);
     cover->degree = calloc(graph->count + 1, sizeof *cover->degree);
     cover->ball = malloc((graph->count + 1) * sizeof *cover->ball);
-    cover->near = malloc((graph->count + 1) * sizeof *cover->near);
+    cover->near = malloc((kernel_team_size(team) * graph->count + 1) * sizeof *cover->near);
     cover->key = calloc(count + 1, sizeof *cover->key);
     bool ready = kernel_lazy_init(&cover->lazy, cover->key, count);
     if (!ready || cover->open == NULL || cover->degree == NULL || cover->ball == NULL || cover->near == NULL ||
@@ -38,12 +45,6 @@ struct kernel_ball_cover *kernel_ball_cover_new(
     }
     for (size_t i = 0; i < count; i++)
         cover->open[nodes[i]] = 1;
-    for (uint32_t node = 0; node < graph->count; node++) {
-        size_t near = kernel_ball_graph_near(graph, node, cover->near);
-        cover->degree[node] = cover->open[node];
-        for (size_t i = 0; i < near; i++)
-            cover->degree[node] += cover->open[cover->near[i]];
-    }
     return cover;
 }
 
@@ -62,6 +63,25 @@ void kernel_ball_cover_free(struct kernel_ball_cover **pointer)
     *pointer = NULL;
 }
 
+static void count_tile(void *context, size_t tile, unsigned worker)
+{
+    struct kernel_ball_cover *cover = context;
+    size_t end = (tile + 1) * TILE < cover->graph->count ? (tile + 1) * TILE : cover->graph->count;
+    uint32_t *near = cover->near + worker * cover->graph->count;
+    for (size_t node = tile * TILE; node < end; node++) {
+        size_t size = kernel_ball_graph_near(cover->graph, (uint32_t)node, near);
+        cover->degree[node] = cover->open[node];
+        for (size_t i = 0; i < size; i++)
+            cover->degree[node] += cover->open[near[i]];
+    }
+}
+
+enum kernel_status kernel_ball_cover_begin(struct kernel_ball_cover *cover)
+{
+    bool all = kernel_team_run(cover->team, (cover->graph->count + TILE - 1) / TILE, count_tile, cover);
+    return all ? KERNEL_OK : KERNEL_STOPPED;
+}
+
 /* Takes a node that is open from the degree of every node near to it. */
 static void cover_node(struct kernel_ball_cover *cover, uint32_t node)
 {
@@ -74,12 +94,16 @@ static void cover_node(struct kernel_ball_cover *cover, uint32_t node)
         cover->degree[cover->near[i]]--;
 }
 
-void kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node)
+enum kernel_status kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node)
 {
     size_t size = kernel_ball_graph_near(cover->graph, node, cover->ball);
     cover_node(cover, node);
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
+        if (i % POLL_EVERY == 0 && kernel_team_stopped(cover->team))
+            return KERNEL_STOPPED;
         cover_node(cover, cover->ball[i]);
+    }
+    return KERNEL_OK;
 }
 
 uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t index)
@@ -117,8 +141,8 @@ enum kernel_status kernel_ball_cover_next(
     return KERNEL_END;
 }
 
-void kernel_ball_cover_take(struct kernel_ball_cover *cover, uint32_t index)
+enum kernel_status kernel_ball_cover_take(struct kernel_ball_cover *cover, uint32_t index)
 {
     cover->lazy.taken[index] = 1;
-    kernel_ball_cover_add(cover, cover->nodes[index]);
+    return kernel_ball_cover_add(cover, cover->nodes[index]);
 }

@@ -17,12 +17,15 @@ struct kernel_ball_cover;
  * covered. Numbers are compared over divisor[i] > 0; NULL: 1. All is borrowed until kernel_ball_cover_free. NULL without
  * memory.
  */
-struct kernel_ball_cover *kernel_ball_cover_new(
-    const struct kernel_ball_graph *graph, const uint32_t *nodes, size_t count, const double *divisor);
+struct kernel_ball_cover *kernel_ball_cover_new(struct kernel_team *team, const struct kernel_ball_graph *graph,
+    const uint32_t *nodes, size_t count, const double *divisor);
 void kernel_ball_cover_free(struct kernel_ball_cover **cover);
 
+/* Counts what each ball holds, once before anything else. */
+enum kernel_status kernel_ball_cover_begin(struct kernel_ball_cover *cover);
+
 /* Covers what is near to a node: one that is labelled or in flight. */
-void kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node);
+enum kernel_status kernel_ball_cover_add(struct kernel_ball_cover *cover, uint32_t node);
 
 /* How many nodes candidate `index` would cover anew. */
 uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t index);
@@ -31,4 +34,4 @@ uint32_t kernel_ball_cover_gain(const struct kernel_ball_cover *cover, uint32_t 
 void kernel_ball_cover_rewind(struct kernel_ball_cover *cover, kernel_accept_fn *accept, void *context);
 enum kernel_status kernel_ball_cover_next(
     struct kernel_ball_cover *cover, kernel_accept_fn *accept, void *context, uint32_t *index, double *gain);
-void kernel_ball_cover_take(struct kernel_ball_cover *cover, uint32_t index);
+enum kernel_status kernel_ball_cover_take(struct kernel_ball_cover *cover, uint32_t index);

@@ -182,30 +182,32 @@ static void panel_free(struct panel *panel)
 }
 
 /* From panels, which are freed, to lists: sizes, then where they begin, then the lists. */
-static bool make_lists(struct build *build, struct kernel_ball_graph *graph)
+static enum kernel_status make_lists(struct build *build, struct kernel_team *team, struct kernel_ball_graph *graph)
 {
     struct lists lists;
-    bool ok = lists_init(&lists, graph);
-    if (!ok)
+    enum kernel_status status = KERNEL_NO_MEMORY;
+    if (!lists_init(&lists, graph))
         goto done;
     memset(lists.stamp, 0xff, graph->count * sizeof *lists.stamp);
-    for (uint32_t t = 0; t < build->tiles; t++)
+    for (uint32_t t = 0; t < build->tiles && !kernel_team_stopped(team); t++)
         measure_panel(&lists, &build->panels[t], t);
     for (size_t i = 0; i < graph->count; i++) {
         graph->first[i + 1] += graph->first[i];
         lists.next[i] = graph->first[i];
     }
     graph->runs = malloc(graph->first[graph->count] + 1);
-    ok = graph->runs != NULL;
+    if (graph->runs == NULL)
+        goto done;
     memset(lists.stamp, 0xff, graph->count * sizeof *lists.stamp);
-    for (uint32_t t = 0; ok && t < build->tiles; t++) {
+    for (uint32_t t = 0; t < build->tiles && !kernel_team_stopped(team); t++) {
         list_forward(&lists, &build->panels[t], t);
         list_backward(&lists, &build->panels[t], t);
         panel_free(&build->panels[t]);
     }
+    status = kernel_team_stopped(team) ? KERNEL_STOPPED : KERNEL_OK;
 done:
     lists_deinit(&lists);
-    return ok;
+    return status;
 }
 
 /* --- the graph ------------------------------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ enum kernel_status kernel_ball_graph_init(struct kernel_ball_graph *graph, struc
     if (status != KERNEL_OK)
         goto done;
     name_nodes(graph, &sketch);
-    status = make_lists(&build, graph) ? KERNEL_OK : KERNEL_NO_MEMORY;
+    status = make_lists(&build, team, graph);
 done:
     for (size_t t = 0; build.panels != NULL && t < build.tiles; t++)
         panel_free(&build.panels[t]);

@@ -93,8 +93,7 @@ static enum kernel_status ball_next(void *kernel, kernel_accept_fn *accept, void
 
 static enum kernel_status ball_take(void *kernel, uint32_t index)
 {
-    kernel_ball_cover_take(kernel, index);
-    return KERNEL_OK;
+    return kernel_ball_cover_take(kernel, index);
 }
 
 static const struct select_iteration_calls calls = {ball_rewind, ball_next, ball_take};
@@ -126,15 +125,17 @@ static enum select_status build(struct select_job *job, struct balls *balls, flo
     }
 }
 
-/* A cover in which what is known has covered its part. NULL without memory. */
-static struct kernel_ball_cover *start(const struct select_job *job, const struct balls *balls, const double *dollars)
+/* A cover in which what is known has covered its part. Output: *kernel, to be freed even after it failed. */
+static enum select_status start(
+    const struct select_job *job, const struct balls *balls, const double *dollars, struct kernel_ball_cover **kernel)
 {
-    struct kernel_ball_cover *kernel = kernel_ball_cover_new(&balls->graph, balls->nodes, job->candidate_count, dollars);
-    for (uint32_t node = 0; kernel != NULL && node < balls->graph.count; node++) {
+    *kernel = kernel_ball_cover_new(job->team, &balls->graph, balls->nodes, job->candidate_count, dollars);
+    enum kernel_status status = *kernel != NULL ? kernel_ball_cover_begin(*kernel) : KERNEL_NO_MEMORY;
+    for (uint32_t node = 0; status == KERNEL_OK && node < balls->graph.count; node++) {
         if (balls->candidate[node] == UINT32_MAX)
-            kernel_ball_cover_add(kernel, node);
+            status = kernel_ball_cover_add(*kernel, node);
     }
-    return kernel;
+    return select_status_of(status);
 }
 
 /* By samples covered per dollar, with the guard of that; `alone` [candidates] is scratch. */
@@ -142,24 +143,28 @@ static enum select_status choose(struct select_job *job, const struct balls *bal
 {
     size_t kept = job->result->count;
     struct select_iteration iteration;
-    struct kernel_ball_cover *kernel = start(job, balls, dollars);
-    if (kernel == NULL)
-        return SELECT_NO_MEMORY;
+    struct kernel_ball_cover *kernel;
+    uint32_t slot;
+    enum select_status status = start(job, balls, dollars, &kernel);
+    if (status != SELECT_OK)
+        goto done;
     for (uint32_t i = 0; i < job->candidate_count; i++)
         alone[i] = (float)kernel_ball_cover_gain(kernel, i);
     select_iteration_init(&iteration, job, &calls, kernel);
     iteration.per_dollar = true;
-    enum select_status status = select_fill(job, &iteration.source, false);
-    uint32_t slot;
+    status = select_fill(job, &iteration.source, false);
     if (status == SELECT_OK && select_guard(job, kept, job->candidates, alone, job->candidate_count, &slot)) {
         kernel_ball_cover_free(&kernel);
-        iteration.kernel = kernel = start(job, balls, dollars);
-        status = kernel != NULL ? select_guard_start(job, kept, &iteration.source, slot) : SELECT_NO_MEMORY;
+        status = start(job, balls, dollars, &kernel);
+        iteration.kernel = kernel;
+        if (status == SELECT_OK)
+            status = select_guard_start(job, kept, &iteration.source, slot);
         if (status == SELECT_OK)
             status = select_fill(job, &iteration.source, false);
     }
     if (status == SELECT_OK)
         select_sum_gains(job);
+done:
     kernel_ball_cover_free(&kernel);
     return status;
 }

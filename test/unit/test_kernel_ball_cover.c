@@ -7,6 +7,7 @@ enum { N = 150, WIDTH = 3 };
 
 /* Balls over the rows of a column, and what is covered; candidates are some of the nodes, in no order. */
 struct world {
+    struct kernel_team *team;
     struct column *column;
     struct kernel_ball_graph graph;
     bool near[N][N]; /* a node is near to itself */
@@ -35,9 +36,9 @@ static struct world *world_new(uint64_t seed, float radius2, size_t count)
         for (size_t j = 0; j < N; j++)
             world->near[i][j] = i == j || kernel_distance2(values + i * WIDTH, values + j * WIDTH, WIDTH) < radius2;
     }
-    struct kernel_team *team = kernel_team_new(1, NULL, NULL);
-    assert_int_equal(kernel_ball_graph_init(&world->graph, team, &world->column->rows, slots, N, radius2, 1, NULL), KERNEL_OK);
-    kernel_team_free(&team);
+    world->team = kernel_team_new(1 + (unsigned)seed % 3, NULL, NULL);
+    assert_int_equal(
+        kernel_ball_graph_init(&world->graph, world->team, &world->column->rows, slots, N, radius2, 1, NULL), KERNEL_OK);
     free(slots);
     free(values);
     world->count = count;
@@ -55,6 +56,7 @@ static struct world *world_new(uint64_t seed, float radius2, size_t count)
 static void world_free(struct world *world)
 {
     kernel_ball_graph_deinit(&world->graph);
+    kernel_team_free(&world->team);
     column_free(world->column);
     free(world);
 }
@@ -105,7 +107,7 @@ static size_t compare(struct world *world, struct kernel_ball_cover *cover, bool
             break;
         assert_int_equal(index, expected);
         assert_true(found >= gain(world, index) && found <= gain(world, index));
-        kernel_ball_cover_take(cover, index);
+        assert_int_equal(kernel_ball_cover_take(cover, index), KERNEL_OK);
         world->taken[index] = true;
         cover_ball(world, world->nodes[index]);
     }
@@ -115,8 +117,9 @@ static size_t compare(struct world *world, struct kernel_ball_cover *cover, bool
 static struct kernel_ball_cover *cover_new(const struct world *world, bool priced)
 {
     struct kernel_ball_cover *cover =
-        kernel_ball_cover_new(&world->graph, world->nodes, world->count, priced ? world->divisor : NULL);
+        kernel_ball_cover_new(world->team, &world->graph, world->nodes, world->count, priced ? world->divisor : NULL);
     assert_non_null(cover);
+    assert_int_equal(kernel_ball_cover_begin(cover), KERNEL_OK);
     return cover;
 }
 
@@ -144,7 +147,7 @@ static void test_add(void **state)
         struct kernel_ball_cover *cover = cover_new(world, priced);
         const uint32_t added[] = {world->nodes[4], 99 * 37 % N, 120 * 37 % N, world->nodes[4]};
         for (size_t i = 0; i < 4; i++) {
-            kernel_ball_cover_add(cover, added[i]);
+            assert_int_equal(kernel_ball_cover_add(cover, added[i]), KERNEL_OK);
             cover_ball(world, added[i]);
         }
         assert_int_equal(compare(world, cover, priced, N), 100);
@@ -163,7 +166,7 @@ static void test_accept_and_rewind(void **state)
         world->refused[i] = true;
     assert_int_equal(compare(world, cover, true, 10), 10);
     memset(world->refused, 0, sizeof world->refused);
-    kernel_ball_cover_add(cover, 5);
+    assert_int_equal(kernel_ball_cover_add(cover, 5), KERNEL_OK);
     cover_ball(world, 5);
     assert_int_equal(compare(world, cover, true, 10), 10);
     uint32_t index;
@@ -186,7 +189,7 @@ static void test_nothing_to_choose_from(void **state)
     (void)state;
     struct world *world = world_new(32, 0.5F, 0);
     struct kernel_ball_cover *cover = cover_new(world, false);
-    kernel_ball_cover_add(cover, 3);
+    assert_int_equal(kernel_ball_cover_add(cover, 3), KERNEL_OK);
     assert_int_equal(compare(world, cover, false, 1), 0);
     kernel_ball_cover_free(&cover);
     assert_null(cover);
