@@ -182,6 +182,29 @@ def test_reports_are_what_the_filters_keep_out() -> None:
     assert np.isin(np.flatnonzero(near.groups == 0), kept.indices).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize(("known", "width"), [(4500, 80), (4500, 40), (300, 80)])
+def test_near_ones_of_many_labelled_samples_are_kept_out(known: int, width: int, dtype: Any) -> None:
+    rng = np.random.default_rng(known + width)
+    points = 3 + clustered(rng, known + 400, width=width).embeddings.astype(np.float64)
+    points += rng.normal(size=points.shape)
+    apart = float(np.sqrt(SHARE * middle(second_nearest(points[:600], np.arange(600)))))
+    step = rng.normal(size=(200, width))
+    step *= rng.choice([0.05, 0.5, 2, 4], size=200)[:, None] * apart / np.linalg.norm(step, axis=1, keepdims=True)
+    points[known : known + 200] = points[rng.integers(0, known, 200)] + step
+    points = points.astype(dtype)
+    n = len(points)
+    probs = rng.dirichlet(np.ones(4), n).astype(np.float32)
+    kept = select(
+        "margin", n, probs=probs, embeddings=points, duplicates=True, labeled=np.arange(known), labels=np.zeros(known, int)
+    )
+    wide = points.astype(np.float64)
+    nearest = np.array([np.sqrt(((wide[:known] - wide[i]) ** 2).sum(1).min()) for i in range(known, n)])
+    assert not ((nearest > 0.7 * apart) & (nearest < 1.4 * apart)).any()  # the radius is found from a sample of the data
+    np.testing.assert_array_equal(np.sort(kept.indices), known + np.flatnonzero(nearest > apart))
+    assert 50 < len(kept.indices) < 350
+
+
 @pytest.mark.parametrize("radius", [0, -1, float("nan"), float("inf")])
 def test_a_radius_must_be_a_distance(radius: float) -> None:
     with pytest.raises(ValueError, match="radius: expected"):
