@@ -79,7 +79,7 @@ static bool append(void *context, uint32_t a, uint32_t b)
         return false;
     uint8_t *last = panel->bytes + panel->last;
     if (panel->pairs++ > 0 && last[0] == a % TILE && run_tile(last + 1) == b / TILE) {
-        last[RUN_HEAD]++;
+        last[1 + RUN_HEAD - 1]++;
         panel->bytes[panel->size++] = (uint8_t)(b % TILE);
         return true;
     }

@@ -23,7 +23,7 @@ struct kernel_ball_graph {
     uint8_t *runs;
 };
 
-/* More pairs than about this are refused: 3 bytes each, or a little more. */
+/* More pairs than about this are refused: 3 to 12 bytes each, the fewer the more of them are of the same tiles. */
 enum { KERNEL_BALL_PAIRS_MAX = 1 << 27 };
 
 /*

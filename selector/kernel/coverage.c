@@ -9,8 +9,7 @@ enum {
     NEAR_TOP = 32 * COVERAGE_BATCH, /* places of the heap among which these are looked for */
 };
 
-/* Bytes of rows kept at most. */
-static const size_t rows_max = (size_t)256 << 20;
+static const size_t rows_max_default = (size_t)256 << 20;
 
 struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const struct kernel_coverage_input *input)
 {
@@ -28,6 +27,8 @@ struct kernel_coverage *kernel_coverage_new(struct kernel_team *team, const stru
     bool ready = kernel_lazy_init(&coverage->lazy, coverage->key, input->candidates.count);
     size_t width = input->references.width;
     coverage->batch_rows = malloc((COVERAGE_BATCH * width + 1) * sizeof(float));
+    coverage->rows_max = input->rows_bytes > 0 ? input->rows_bytes : rows_max_default;
+    coverage->listed_max = kernel_coverage_listed(coverage);
     coverage->scratch_size = kernel_coverage_scratch(coverage);
     coverage->scratch = malloc(kernel_team_size(team) * coverage->scratch_size * sizeof(float));
     if (!ready || coverage->key == NULL || coverage->first_gain == NULL || coverage->gain == NULL || coverage->fresh == NULL ||
@@ -147,10 +148,13 @@ static void keep_batch_row(void *context, size_t i, unsigned worker)
 static void make_room(struct kernel_coverage *coverage)
 {
     size_t batch_bytes = coverage->lazy.batch_count * (coverage->input.references.count + 1) * sizeof(float);
-    if (atomic_load(&coverage->row_bytes) + batch_bytes <= rows_max)
+    if (atomic_load(&coverage->row_bytes) + batch_bytes <= coverage->rows_max)
         return;
-    for (size_t i = coverage->lazy.heap.count; i-- > 0 && atomic_load(&coverage->row_bytes) > rows_max / 2;)
+    for (size_t i = coverage->lazy.heap.count; i-- > 0 && atomic_load(&coverage->row_bytes) > coverage->rows_max / 2;)
         drop_row(coverage, coverage->lazy.heap.items[i]);
+    /* What is left is of candidates that were refused, and may never come again. */
+    if (atomic_load(&coverage->row_bytes) > coverage->rows_max / 2)
+        drop_rows(coverage);
 }
 
 static bool no_values(const void *self, uint32_t index)
@@ -162,7 +166,7 @@ static bool no_values(const void *self, uint32_t index)
 /* Candidates whose rows are computed together, at most: their values to all reference points are in memory then. */
 static size_t batch_most(const struct kernel_coverage *coverage)
 {
-    size_t most = rows_max / 4 / sizeof(float) / (coverage->input.references.count + 1);
+    size_t most = coverage->rows_max / 4 / sizeof(float) / (coverage->input.references.count + 1);
     return most > COVERAGE_BATCH ? COVERAGE_BATCH : most > 0 ? most : 1;
 }
 

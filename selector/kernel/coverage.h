@@ -28,6 +28,8 @@ struct kernel_coverage_input {
     /* The candidates that have a row are the references, in their order, and `own` says which is which: half the work where
      * memory allows it. */
     bool square;
+    bool gains_only;   /* nothing is taken: kernel_coverage_first_gains is all that is wanted */
+    size_t rows_bytes; /* of similarities kept at most, where they are not square; 0: 256 MB */
 };
 
 struct kernel_coverage;

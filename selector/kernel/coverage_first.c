@@ -8,14 +8,17 @@
 
 enum { LISTED_MAX = 1024 }; /* values of a candidate that are kept, at most */
 
-/* Bytes of kernel values kept at most: of a whole square, and of rows. */
+/* Bytes of the values of a whole square, at most. */
 static const size_t square_max = (size_t)512 << 20;
-static const size_t rows_max = (size_t)128 << 20;
 
-size_t kernel_coverage_scratch(struct kernel_coverage *coverage)
+size_t kernel_coverage_listed(const struct kernel_coverage *coverage)
 {
-    size_t listed = rows_max / (2 * sizeof(float)) / (coverage->input.candidates.count + 1);
-    coverage->listed_max = listed < LISTED_MAX ? listed : LISTED_MAX;
+    size_t listed = coverage->rows_max / 2 / (2 * sizeof(float)) / (coverage->input.candidates.count + 1);
+    return coverage->input.gains_only ? 0 : listed < LISTED_MAX ? listed : LISTED_MAX;
+}
+
+size_t kernel_coverage_scratch(const struct kernel_coverage *coverage)
+{
     return COVERAGE_TILE * (coverage->input.references.width + 1 + COVERAGE_REFERENCES + 2 * coverage->listed_max);
 }
 
@@ -88,7 +91,7 @@ static void list_values(
     struct begin *begin, const struct kernel_coverage *coverage, size_t i, size_t at, const struct kernel_similarity_row *row)
 {
     size_t *listed = &begin->listed_count[i];
-    if (*listed == SIZE_MAX)
+    if (*listed == SIZE_MAX || coverage->input.gains_only)
         return;
     size_t above = kernel_similarity_row_above(row, coverage->input.cover + at);
     if (above > coverage->listed_max - *listed) {
@@ -123,7 +126,8 @@ static void keep_listed(const struct begin *begin, struct kernel_coverage *cover
 {
     struct kernel_similarity_row *row = &coverage->rows[begin->first + i];
     size_t from = i * coverage->listed_max;
-    if (begin->listed_count[i] != SIZE_MAX && kernel_coverage_has_row(coverage, (uint32_t)(begin->first + i)) &&
+    if (!coverage->input.gains_only && begin->listed_count[i] != SIZE_MAX &&
+        kernel_coverage_has_row(coverage, (uint32_t)(begin->first + i)) &&
         kernel_similarity_row_list(
             row, begin->listed_values + from, begin->listed + from, begin->listed_count[i], coverage->input.references.count))
         atomic_fetch_add(&coverage->row_bytes, kernel_similarity_row_bytes(row));

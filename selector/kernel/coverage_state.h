@@ -28,14 +28,18 @@ struct kernel_coverage {
     uint32_t takes;
     float *scratch; /* for each worker */
     size_t scratch_size;
+    size_t rows_max;   /* bytes of rows kept at most */
     size_t listed_max; /* values of a candidate that the first pass keeps, at most */
     float *batch_rows; /* [COVERAGE_BATCH x width] */
     float batch_norm2[COVERAGE_BATCH];
     float *batch_values; /* [a batch x references], made when it is needed */
 };
 
-/* Elements of a worker's scratch memory that the first pass needs, and what it keeps of each candidate: listed_max. */
-size_t kernel_coverage_scratch(struct kernel_coverage *coverage);
+/* How many values of each candidate the first pass keeps, at most: half of what rows may take in all. */
+size_t kernel_coverage_listed(const struct kernel_coverage *coverage);
+
+/* Elements of a worker's scratch memory that the first pass needs. */
+size_t kernel_coverage_scratch(const struct kernel_coverage *coverage);
 
 /* Computes first_gain, and the rows that there is memory for. */
 enum kernel_status kernel_coverage_first_pass(struct kernel_coverage *coverage);

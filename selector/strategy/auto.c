@@ -91,7 +91,7 @@ static size_t picks_a_round(const struct select_job *job, size_t want)
     return (size_t)ceil(fmax(1, fmin(picks / ROUNDS, (double)want / CHOICE)));
 }
 
-/* Lists what has not been picked, and its chances to stand for the rest; NULL where all of it does. */
+/* Lists what has not been picked yet, and each one's chance to be a point; NULL where all of them are points. */
 static enum select_status list_again(struct select_job *job, size_t want, float **chance)
 {
     free(*chance);
@@ -117,7 +117,7 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
         status = cover_round(job, trust, want, chance);
         if (status != SELECT_OK || last || select_job_full(job))
             break;
-        /* By their old chances too few may stand for what is left. */
+        /* By chances that were reckoned with what is picked by now, too few points may be drawn. */
         bool few = job->result->stats.references < (want + 1) / 2 && job->result->count > listed;
         /* What is left of the money buys nothing in this sample: one more shall do. */
         last = !few && job->result->count < before + picks;

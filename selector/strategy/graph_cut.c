@@ -39,6 +39,7 @@ static const struct select_iteration_calls calls = {cut_rewind, cut_next, cut_ta
 static enum select_status measure(const struct select_job *job, const struct select_points *points, float *density)
 {
     struct kernel_coverage_input input = {
+        .gains_only = true,
         .candidates = {job->input->embeddings, job->candidates, job->candidate_count, points->origin},
         .references = points->points,
         .weight = points->weight,

@@ -62,7 +62,7 @@ static enum kernel_status find_approximate(const struct call *call, struct kerne
     enum kernel_status status = probe_init(&choosing, call, found->k, 0);
     if (status == KERNEL_OK)
         status = kernel_recall_visits(
-            &call->sketch, choosing.places, choosing.count, &choosing.exact, wanted + error, &found->visits);
+            &call->sketch, choosing.places, choosing.count, &choosing.exact, fmin(1, wanted + error), &found->visits);
     if (status == KERNEL_OK)
         status = kernel_neighbors_find(nearest->team, &call->sketch, call->queries, call->query_count, found);
     if (status == KERNEL_OK)

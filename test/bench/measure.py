@@ -86,10 +86,15 @@ def fsync_seconds(folder: Path, times: int = 300) -> list[float]:
     return latencies
 
 
+def release_memory() -> None:
+    """Give back what is kept for later use: it would hide what an action takes, and spare it the time to get it."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+
+
 def peak_of(action: Callable[[], Any]) -> float:
     """Run an action; by how many bytes at most this process's memory grew."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # memory that is kept for later use would hide what the action takes
+    release_memory()
     Path("/proc/self/clear_refs").write_text("5")  # sets VmHWM to VmRSS
     before = _status_bytes("VmRSS")
     action()

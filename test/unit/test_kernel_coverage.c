@@ -217,6 +217,15 @@ static void test_ties(void **state)
         assert_true(picks[i] < N);
         assert_true(i == 0 || gains[i] <= gains[i - 1]);
     }
+    /* Nor does it matter how many rows there is memory for. */
+    for (size_t bytes = 1; bytes < 1 << 22; bytes *= 64) {
+        uint32_t again[K];
+        double gains_again[K];
+        p.input.rows_bytes = bytes;
+        assert_int_equal(greedy(&p, 2, K, again, gains_again), K);
+        assert_memory_equal(picks, again, sizeof picks);
+        assert_memory_equal(gains, gains_again, sizeof gains);
+    }
     column_free(column);
     problem_free(&p);
 }
