@@ -1,6 +1,6 @@
 #include "selector/kernel/typicality.h"
 
-#include "selector/kernel/nearest.h"
+#include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
@@ -47,14 +47,31 @@ static void load_tile(void *context, size_t tile, unsigned worker)
         pass->norm2[i] = kernel_norm2(pass->values + i * width, width);
 }
 
-/* Joins distances to `m` points from number `at` on to the k smallest of a row. */
-static void join(const struct pass *pass, uint32_t slot, size_t at, size_t m, const float *distances, float *smallest)
+/*
+ * Joins distances to the points slots[0..count) to the k smallest of row `slot`. `smallest` rises, has -INFINITY before its
+ * first element and room for a multiple of KERNEL_LANES: each element becomes the middle of itself, the one before it and the
+ * new value, at once and with no branch that could be guessed wrong.
+ */
+KERNEL_INLINE void join_body(
+    const float *distances, const uint32_t *slots, size_t count, uint32_t slot, size_t k, float *smallest)
 {
-    for (size_t j = 0; j < m; j++) {
-        if (distances[j] < smallest[pass->k - 1] && pass->slots[at + j] != slot)
-            kernel_smallest_add(smallest, pass->k, distances[j]);
+    for (size_t j = 0; j < count; j++) {
+        if (!(distances[j] < smallest[k - 1]) || slots[j] == slot)
+            continue;
+        const kernel_f8 value = (kernel_f8){0} + distances[j];
+        for (size_t end = (k + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES; end > 0; end -= KERNEL_LANES) {
+            kernel_f8 own, before;
+            kernel_load8(smallest + end - KERNEL_LANES, &own);
+            kernel_load8(smallest + end - KERNEL_LANES - 1, &before);
+            kernel_max8(&before, &value, &before);
+            kernel_min8(&own, &before, &own);
+            kernel_store8(smallest + end - KERNEL_LANES, &own);
+        }
     }
 }
+
+KERNEL_VARIANTS(join, (const float *distances, const uint32_t *slots, size_t count, uint32_t slot, size_t k, float *smallest),
+    (distances, slots, count, slot, k, smallest))
 
 static void spread_tile(void *context, size_t tile, unsigned worker)
 {
@@ -68,7 +85,8 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
     float *own_norm2 = own + TILE * width;
     const float *rows = pass->values + first * width;
     const float *norm2 = pass->norm2 + first;
-    float smallest[TILE * KERNEL_NEIGHBORS_MAX]; /* [count x k] */
+    float smallest[TILE * (KERNEL_LANES + KERNEL_NEIGHBORS_MAX)]; /* [count x stride] join's, each behind KERNEL_LANES others */
+    size_t stride = KERNEL_LANES + (pass->k + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
     if (pass->point_count < set->count) {
         kernel_gather(set->rows, set->slots + first, count, set->origin, own);
         for (size_t i = 0; i < count; i++)
@@ -76,17 +94,17 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
         rows = own;
         norm2 = own_norm2;
     }
-    for (size_t i = 0; i < count * pass->k; i++)
-        smallest[i] = INFINITY;
+    for (size_t i = 0; i < count * stride; i++)
+        smallest[i] = i % stride < KERNEL_LANES ? -INFINITY : INFINITY;
     for (size_t at = 0; at < pass->point_count && !kernel_team_poll(pass->team, worker); at += PART) {
         size_t m = pass->point_count - at < PART ? pass->point_count - at : PART;
         struct kernel_points part = {pass->values + at * width, pass->norm2 + at, m, width};
         kernel_distances(rows, norm2, count, &part, distances);
         for (size_t i = 0; i < count; i++)
-            join(pass, set->slots[first + i], at, m, distances + i * m, smallest + i * pass->k);
+            join(distances + i * m, pass->slots + at, m, set->slots[first + i], pass->k, smallest + i * stride + KERNEL_LANES);
     }
     for (size_t i = 0; i < count; i++)
-        pass->spread[first + i] = mean_distance(smallest + i * pass->k, pass->k);
+        pass->spread[first + i] = mean_distance(smallest + i * stride + KERNEL_LANES, pass->k);
 }
 
 enum kernel_status kernel_spread(struct kernel_team *team, const struct kernel_subset *set, unsigned k, float *spread)
