@@ -12,6 +12,9 @@
 /* Tile sizes are part of the result's bits: they never depend on the number of threads. */
 enum { TILE = 256, CENTERS_TILE = 256, ORIGIN_SAMPLE = 4096 };
 
+/* Rows of a batch that D^2 sampling draws seeds from, at least, and for each seed: more make no better seeds. */
+enum { SEED_ROWS = 4096, ROWS_A_SEED = 16 };
+
 enum stream { STREAM_BATCH = 1, STREAM_SEED };
 
 static size_t least(size_t a, size_t b)
@@ -147,6 +150,7 @@ struct rounds {
     size_t count;
     const struct kernel_kmeans_plan *plan;
     size_t batch;
+    size_t seed_rows;  /* of a batch, for D^2 sampling */
     uint32_t *drawn;   /* [batch] slots of this round */
     uint32_t *cluster; /* [batch] */
     uint32_t *members; /* [batch] */
@@ -159,14 +163,15 @@ struct rounds {
     double *tile_sums; /* [tiles of batch] */
 };
 
-static void draw(struct rounds *rounds, uint64_t round)
+/* Draws `size` rows: a batch, or fewer. */
+static void draw(struct rounds *rounds, uint64_t round, size_t size)
 {
-    for (size_t i = 0; i < rounds->batch; i++) {
+    for (size_t i = 0; i < size; i++) {
         size_t at = i;
-        if (rounds->plan->batch != 0 && rounds->batch < rounds->count) {
+        if (rounds->plan->batch != 0 && size < rounds->count) {
             double part = kernel_random_uniform(rounds->plan->seed, STREAM_BATCH, round * rounds->batch + i);
             /* One of each stretch: evenly spread, and near ones share pages. */
-            at = (size_t)(((double)i + part) / (double)rounds->batch * (double)rounds->count);
+            at = (size_t)(((double)i + part) / (double)size * (double)rounds->count);
         }
         rounds->drawn[i] = rounds->slots[least(at, rounds->count - 1)];
     }
@@ -204,7 +209,7 @@ static void update_center(void *context, size_t c, unsigned worker)
 static enum kernel_status run_rounds(struct rounds *rounds)
 {
     for (unsigned round = 0; round < rounds->plan->rounds; round++) {
-        draw(rounds, round + 1);
+        draw(rounds, round + 1, rounds->batch);
         enum kernel_status status =
             kernel_kmeans_assign(rounds->kmeans, rounds->team, rounds->rows, rounds->drawn, rounds->batch, rounds->cluster);
         if (status != KERNEL_OK)
@@ -243,7 +248,7 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
     const struct rounds *rounds = context;
     size_t width = rounds->kmeans->width;
     double sum = 0;
-    for (size_t i = tile * TILE; i < least((tile + 1) * TILE, rounds->batch); i++) {
+    for (size_t i = tile * TILE; i < least((tile + 1) * TILE, rounds->seed_rows); i++) {
         const float *row = kernel_row_floats(rounds->rows, rounds->drawn[i], rounds->row + worker * width);
         float d = kernel_distance2(row, rounds->seed, width);
         rounds->nearest2[i] = d < rounds->nearest2[i] ? d : rounds->nearest2[i];
@@ -255,18 +260,18 @@ static void spread_tile(void *context, size_t tile, unsigned worker)
 /* A row drawn in proportion to its squared distance; an even draw where all distances are 0. */
 static size_t draw_far(const struct rounds *rounds, double part)
 {
-    size_t tiles = tiles_of(rounds->batch);
+    size_t tiles = tiles_of(rounds->seed_rows);
     double total = 0;
     for (size_t t = 0; t < tiles; t++)
         total += rounds->tile_sums[t];
     if (!(total > 0))
-        return least((size_t)(part * (double)rounds->batch), rounds->batch - 1);
+        return least((size_t)(part * (double)rounds->seed_rows), rounds->seed_rows - 1);
     double left = part * total;
     size_t tile = 0;
     while (tile + 1 < tiles && left >= rounds->tile_sums[tile])
         left -= rounds->tile_sums[tile++];
     size_t last = tile * TILE;
-    for (size_t i = tile * TILE; i < least((tile + 1) * TILE, rounds->batch); i++) {
+    for (size_t i = tile * TILE; i < least((tile + 1) * TILE, rounds->seed_rows); i++) {
         if (!(rounds->nearest2[i] > 0))
             continue;
         last = i;
@@ -279,14 +284,14 @@ static size_t draw_far(const struct rounds *rounds, double part)
 
 static enum kernel_status seed_spread(struct rounds *rounds, size_t clusters)
 {
-    for (size_t i = 0; i < rounds->batch; i++)
+    for (size_t i = 0; i < rounds->seed_rows; i++)
         rounds->nearest2[i] = INFINITY;
     for (size_t c = 0; c < clusters; c++) {
         double part = kernel_random_uniform(rounds->plan->seed, STREAM_SEED, c);
-        size_t at = c == 0 ? least((size_t)(part * (double)rounds->batch), rounds->batch - 1) : draw_far(rounds, part);
+        size_t at = c == 0 ? least((size_t)(part * (double)rounds->seed_rows), rounds->seed_rows - 1) : draw_far(rounds, part);
         set_center(rounds, c, rounds->drawn[at]);
         kernel_gather(rounds->rows, &rounds->drawn[at], 1, NULL, rounds->seed);
-        if (c + 1 < clusters && !kernel_team_run(rounds->team, tiles_of(rounds->batch), spread_tile, rounds))
+        if (c + 1 < clusters && !kernel_team_run(rounds->team, tiles_of(rounds->seed_rows), spread_tile, rounds))
             return KERNEL_STOPPED;
     }
     return KERNEL_OK;
@@ -353,7 +358,7 @@ static enum kernel_status cluster(struct rounds *rounds, size_t clusters)
 {
     if (!rounds_init(rounds, clusters) || !find_origin(rounds))
         return KERNEL_NO_MEMORY;
-    draw(rounds, 0);
+    draw(rounds, 0, rounds->plan->spread ? rounds->seed_rows : rounds->batch);
     enum kernel_status status = KERNEL_OK;
     if (rounds->plan->spread)
         status = seed_spread(rounds, clusters);
@@ -381,6 +386,8 @@ enum kernel_status kernel_kmeans_init(struct kernel_kmeans *kmeans, struct kerne
         .plan = plan,
         .batch = plan->batch != 0 ? least(plan->batch > clusters ? plan->batch : clusters, count) : count,
     };
+    size_t enough = ROWS_A_SEED * clusters > SEED_ROWS ? ROWS_A_SEED * clusters : SEED_ROWS;
+    rounds.seed_rows = plan->batch != 0 ? least(enough, rounds.batch) : rounds.batch;
     enum kernel_status status = KERNEL_NO_MEMORY;
     if (kmeans->centers != NULL && kmeans->norm2 != NULL && kmeans->origin != NULL)
         status = cluster(&rounds, clusters);

@@ -369,7 +369,7 @@ def herding_blocks(points: Floats, k: int, radius: float, weight: Floats, known:
 
 def bench_large(bench: Bench) -> None:
     """Uncertainty coverage and BADGE on all embeddings, against packages' methods in a few lines."""
-    points, probs, k = bench.embeddings, bench.probs(10), 100 // bench.part
+    points, probs, k = bench.embeddings, bench.probs(10), 50 // bench.part
     known = np.arange(0, len(points), 60)
     labels = probs[known].argmax(1)
     arguments = {"embeddings": points, "probs": probs, "labeled": known, "labels": labels, "references_max": len(points)}
