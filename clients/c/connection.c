@@ -242,7 +242,8 @@ struct curated_reply *client_exchange(struct curated *client, const struct outgo
         connected = connected || outcome != OUTCOME_UNCONNECTED;
         switch (outcome) {
         case OUTCOME_REPLY:
-            if (!is_busy(reply) || client_now_ms() + pause_ms >= deadline)
+            /* As much time as is waited is left for the answer: else the caller would learn of a time-out, not of `busy`. */
+            if (!is_busy(reply) || client_now_ms() + 2 * pause_ms >= deadline)
                 return reply;
             curated_reply_free(reply);
             pause_some(client, pause_ms);

@@ -196,11 +196,11 @@ class Connection:
                 self._send(entry.request)
 
     def _pause(self, entry: _Underway, paused: list[tuple[float, str]]) -> bool:
-        """Put a request that met ``busy`` back for a while. False when its time would be over by then."""
+        """Put a request that met ``busy`` back for a while. False when no such while would be left for its answer then."""
         pause = min(BUSY_LONGEST_S, BUSY_FIRST_S * 2 ** min(entry.pauses, 10)) * random.uniform(0.5, 1.0)
         entry.pauses += 1
         at = time.monotonic() + pause
-        if at >= entry.deadline:
+        if at + pause >= entry.deadline:
             return False
         entry.resend_at = at + RESEND_S
         paused.append((at, entry.request.id))
