@@ -6,135 +6,275 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { TILE = 128, PART = 512 };
+/* Lists of up to SHORT_MAX rows have a worker each, which makes a distance once for both its ends. */
+enum { TILE = 128, PART = 512, SHORT_MAX = 2048 };
 
-struct pass {
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* --- the k smallest distances of each row ------------------------------------------------------------------------------- */
+
+/* Squared ones, rising, a row's behind KERNEL_LANES times -INFINITY and with room for a multiple of KERNEL_LANES. */
+struct smallest {
+    size_t k;
+    size_t stride;
+    float *values; /* [rows x stride] */
+};
+
+static size_t smallest_stride(size_t k)
+{
+    return KERNEL_LANES + (k + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
+}
+
+static struct smallest smallest_init(float *values, size_t rows, size_t k)
+{
+    struct smallest smallest = {.k = k, .stride = smallest_stride(k), .values = values};
+    for (size_t i = 0; i < rows * smallest.stride; i++)
+        values[i] = i % smallest.stride < KERNEL_LANES ? -INFINITY : INFINITY;
+    return smallest;
+}
+
+KERNEL_INLINE float *smallest_of(const struct smallest *smallest, size_t row)
+{
+    return smallest->values + row * smallest->stride + KERNEL_LANES;
+}
+
+/*
+ * Joins a distance to the k smallest of a row: each of them becomes the middle of itself, the one before it and the new one,
+ * at once and with no branch that could be guessed wrong.
+ */
+KERNEL_INLINE void join(float *of, size_t k, float distance)
+{
+    const kernel_f8 value = (kernel_f8){0} + distance;
+    for (size_t end = (k + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES; end > 0; end -= KERNEL_LANES) {
+        kernel_f8 own, before;
+        kernel_load8(of + end - KERNEL_LANES, &own);
+        kernel_load8(of + end - KERNEL_LANES - 1, &before);
+        kernel_max8(&before, &value, &before);
+        kernel_min8(&own, &before, &own);
+        kernel_store8(of + end - KERNEL_LANES, &own);
+    }
+}
+
+static float mean_distance(const struct smallest *smallest, size_t row)
+{
+    const float *of = smallest_of(smallest, row);
+    double sum = 0;
+    size_t found = 0;
+    for (; found < smallest->k && isfinite(of[found]); found++)
+        sum += sqrt((double)of[found]);
+    return found > 0 ? (float)(sum / (double)found) : 0;
+}
+
+static void gather_points(const struct kernel_subset *set, const uint32_t *slots, size_t count, float *values, float *norm2)
+{
+    size_t width = set->rows->width;
+    kernel_gather(set->rows, slots, count, set->origin, values);
+    for (size_t i = 0; i < count; i++)
+        norm2[i] = kernel_norm2(values + i * width, width);
+}
+
+/* --- short lists -------------------------------------------------------------------------------------------------------- */
+
+struct short_lists {
     struct kernel_team *team;
-    const struct kernel_subset *set;
+    const struct kernel_spread_list *lists;
+    size_t longest;
+    unsigned k; /* of any at most */
+    float *scratch;
+    size_t scratch_size; /* for each worker: points, their squared lengths, smallest, limits, distances */
+    atomic_size_t *done;
+};
+
+/* Joins distances of row `row` to rows first..first + count - 1 to either's; limits[i] is the last of row i's. */
+KERNEL_INLINE void join_pairs_body(
+    const float *distances, size_t first, size_t count, size_t row, const struct smallest *smallest, float *limits)
+{
+    size_t last = smallest->k - 1;
+    float *own = smallest_of(smallest, row);
+    for (size_t i = 0; i < count; i++) {
+        if (distances[i] < own[last])
+            join(own, smallest->k, distances[i]);
+        if (distances[i] < limits[first + i]) {
+            float *other = smallest_of(smallest, first + i);
+            join(other, smallest->k, distances[i]);
+            limits[first + i] = other[last];
+        }
+    }
+    limits[row] = own[last];
+}
+
+KERNEL_VARIANTS(join_pairs,
+    (const float *distances, size_t first, size_t count, size_t row, const struct smallest *smallest, float *limits),
+    (distances, first, count, row, smallest, limits))
+
+static size_t short_scratch(const struct short_lists *self, size_t width)
+{
+    return self->longest * (width + 1 + smallest_stride(self->k) + 1) + (size_t)PART * TILE;
+}
+
+/* Distances of rows from `first` on to rows first..first + TILE - 1. */
+static void join_tile(const struct short_lists *self, unsigned worker, const struct kernel_points *points, size_t first,
+    const struct smallest *smallest, float *limits, float *distances)
+{
+    size_t width = points->width;
+    size_t columns = least(TILE, points->count - first);
+    struct kernel_points tile = {points->values + first * width, points->norm2 + first, columns, width};
+    for (size_t at = first; at < points->count && !kernel_team_poll(self->team, worker); at += PART) {
+        size_t m = least(PART, points->count - at);
+        kernel_distances(points->values + at * width, points->norm2 + at, m, &tile, distances);
+        for (size_t i = 0; i < m; i++)
+            join_pairs(distances + i * columns, first, least(at + i - first, columns), at + i, smallest, limits);
+    }
+}
+
+static void short_list(void *context, size_t l, unsigned worker)
+{
+    const struct short_lists *self = context;
+    const struct kernel_spread_list *list = &self->lists[l];
+    size_t count = list->set.count;
+    size_t width = list->set.rows->width;
+    if (count > SHORT_MAX)
+        return;
+    float *values = self->scratch + worker * self->scratch_size;
+    float *norm2 = values + self->longest * width;
+    float *limits = norm2 + self->longest;
+    float *distances = limits + self->longest;
+    struct smallest smallest = smallest_init(distances + (size_t)PART * TILE, count, list->k);
+    gather_points(&list->set, list->set.slots, count, values, norm2);
+    for (size_t i = 0; i < count; i++)
+        limits[i] = INFINITY;
+    struct kernel_points points = {values, norm2, count, width};
+    for (size_t first = 0; first < count; first += TILE)
+        join_tile(self, worker, &points, first, &smallest, limits, distances);
+    for (size_t i = 0; i < count; i++)
+        list->spread[i] = mean_distance(&smallest, i);
+    atomic_fetch_add(self->done, count);
+}
+
+static enum kernel_status spread_short(
+    struct kernel_team *team, const struct kernel_spread_list *lists, size_t list_count, atomic_size_t *done)
+{
+    struct short_lists self = {.team = team, .lists = lists, .done = done};
+    for (size_t l = 0; l < list_count; l++) {
+        if (lists[l].set.count > SHORT_MAX)
+            continue;
+        self.longest = lists[l].set.count > self.longest ? lists[l].set.count : self.longest;
+        self.k = lists[l].k > self.k ? lists[l].k : self.k;
+    }
+    if (self.longest == 0)
+        return KERNEL_OK;
+    self.scratch_size = short_scratch(&self, lists[0].set.rows->width);
+    self.scratch = malloc(kernel_team_size(team) * self.scratch_size * sizeof *self.scratch);
+    if (self.scratch == NULL)
+        return KERNEL_NO_MEMORY;
+    bool finished = kernel_team_run(team, list_count, short_list, &self);
+    free(self.scratch);
+    return finished ? KERNEL_OK : KERNEL_STOPPED;
+}
+
+/* --- long lists --------------------------------------------------------------------------------------------------------- */
+
+struct long_list {
+    struct kernel_team *team;
+    const struct kernel_spread_list *list;
     float *values; /* [point_count x width] what stands for the list */
     float *norm2;  /* [point_count] */
     size_t point_count;
     uint32_t *slots; /* [point_count] */
-    unsigned k;
-    float *spread;
-    float *scratch; /* for each worker: rows of a tile, their squared lengths, distances */
+    float *scratch;  /* for each worker: rows of a tile, their squared lengths, smallest, distances */
     size_t scratch_size;
+    atomic_size_t *done;
 };
-
-static float mean_distance(const float *smallest, unsigned k)
-{
-    double sum = 0;
-    unsigned found = 0;
-    for (; found < k && isfinite(smallest[found]); found++)
-        sum += sqrt((double)smallest[found]);
-    return found > 0 ? (float)(sum / found) : 0;
-}
-
-static size_t tile_count(size_t tile, size_t count)
-{
-    return count - tile * TILE < TILE ? count - tile * TILE : TILE;
-}
 
 static void load_tile(void *context, size_t tile, unsigned worker)
 {
     (void)worker;
-    const struct pass *pass = context;
-    size_t width = pass->set->rows->width;
+    const struct long_list *self = context;
+    const struct kernel_subset *set = &self->list->set;
     size_t first = tile * TILE;
-    size_t count = tile_count(tile, pass->point_count);
-    kernel_gather(pass->set->rows, pass->slots + first, count, pass->set->origin, pass->values + first * width);
-    for (size_t i = first; i < first + count; i++)
-        pass->norm2[i] = kernel_norm2(pass->values + i * width, width);
+    gather_points(set, self->slots + first, least(TILE, self->point_count - first), self->values + first * set->rows->width,
+        self->norm2 + first);
 }
 
-/*
- * Joins distances to the points slots[0..count) to the k smallest of row `slot`. `smallest` rises, has -INFINITY before its
- * first element and room for a multiple of KERNEL_LANES: each element becomes the middle of itself, the one before it and the
- * new value, at once and with no branch that could be guessed wrong.
- */
-KERNEL_INLINE void join_body(
+KERNEL_INLINE void join_row_body(
     const float *distances, const uint32_t *slots, size_t count, uint32_t slot, size_t k, float *smallest)
 {
     for (size_t j = 0; j < count; j++) {
-        if (!(distances[j] < smallest[k - 1]) || slots[j] == slot)
-            continue;
-        const kernel_f8 value = (kernel_f8){0} + distances[j];
-        for (size_t end = (k + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES; end > 0; end -= KERNEL_LANES) {
-            kernel_f8 own, before;
-            kernel_load8(smallest + end - KERNEL_LANES, &own);
-            kernel_load8(smallest + end - KERNEL_LANES - 1, &before);
-            kernel_max8(&before, &value, &before);
-            kernel_min8(&own, &before, &own);
-            kernel_store8(smallest + end - KERNEL_LANES, &own);
-        }
+        if (distances[j] < smallest[k - 1] && slots[j] != slot)
+            join(smallest, k, distances[j]);
     }
 }
 
-KERNEL_VARIANTS(join, (const float *distances, const uint32_t *slots, size_t count, uint32_t slot, size_t k, float *smallest),
+KERNEL_VARIANTS(join_row,
+    (const float *distances, const uint32_t *slots, size_t count, uint32_t slot, size_t k, float *smallest),
     (distances, slots, count, slot, k, smallest))
 
 static void spread_tile(void *context, size_t tile, unsigned worker)
 {
-    const struct pass *pass = context;
-    const struct kernel_subset *set = pass->set;
+    const struct long_list *self = context;
+    const struct kernel_subset *set = &self->list->set;
     size_t width = set->rows->width;
     size_t first = tile * TILE;
-    size_t count = tile_count(tile, set->count);
-    float *distances = pass->scratch + worker * pass->scratch_size;
-    float *own = distances + TILE * PART;
-    float *own_norm2 = own + TILE * width;
-    const float *rows = pass->values + first * width;
-    const float *norm2 = pass->norm2 + first;
-    float smallest[TILE * (KERNEL_LANES + KERNEL_NEIGHBORS_MAX)]; /* [count x stride] join's, each behind KERNEL_LANES others */
-    size_t stride = KERNEL_LANES + (pass->k + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
-    if (pass->point_count < set->count) {
-        kernel_gather(set->rows, set->slots + first, count, set->origin, own);
-        for (size_t i = 0; i < count; i++)
-            own_norm2[i] = kernel_norm2(own + i * width, width);
-        rows = own;
-        norm2 = own_norm2;
-    }
-    for (size_t i = 0; i < count * stride; i++)
-        smallest[i] = i % stride < KERNEL_LANES ? -INFINITY : INFINITY;
-    for (size_t at = 0; at < pass->point_count && !kernel_team_poll(pass->team, worker); at += PART) {
-        size_t m = pass->point_count - at < PART ? pass->point_count - at : PART;
-        struct kernel_points part = {pass->values + at * width, pass->norm2 + at, m, width};
+    size_t count = least(TILE, set->count - first);
+    float *rows = self->scratch + worker * self->scratch_size;
+    float *norm2 = rows + TILE * width;
+    float *distances = norm2 + TILE;
+    struct smallest smallest = smallest_init(distances + (size_t)PART * TILE, count, self->list->k);
+    gather_points(set, set->slots + first, count, rows, norm2);
+    for (size_t at = 0; at < self->point_count && !kernel_team_poll(self->team, worker); at += PART) {
+        size_t m = least(PART, self->point_count - at);
+        struct kernel_points part = {self->values + at * width, self->norm2 + at, m, width};
         kernel_distances(rows, norm2, count, &part, distances);
         for (size_t i = 0; i < count; i++)
-            join(distances + i * m, pass->slots + at, m, set->slots[first + i], pass->k, smallest + i * stride + KERNEL_LANES);
+            join_row(distances + i * m, self->slots + at, m, set->slots[first + i], smallest.k, smallest_of(&smallest, i));
     }
     for (size_t i = 0; i < count; i++)
-        pass->spread[first + i] = mean_distance(smallest + i * stride + KERNEL_LANES, pass->k);
+        self->list->spread[first + i] = mean_distance(&smallest, i);
+    atomic_fetch_add(self->done, count);
 }
 
-enum kernel_status kernel_spread(struct kernel_team *team, const struct kernel_subset *set, unsigned k, float *spread)
+static enum kernel_status spread_long(struct kernel_team *team, const struct kernel_spread_list *list, atomic_size_t *done)
 {
+    const struct kernel_subset *set = &list->set;
     size_t width = set->rows->width;
-    size_t want = set->count < TYPICALITY_SET_MAX ? set->count : TYPICALITY_SET_MAX;
-    struct pass pass = {
+    size_t points = least(set->count, TYPICALITY_SET_MAX);
+    struct long_list self = {
         .team = team,
-        .set = set,
-        .values = malloc((want * width + 1) * sizeof *pass.values),
-        .norm2 = malloc((want + 1) * sizeof *pass.norm2),
-        .point_count = want,
-        .slots = malloc((want + 1) * sizeof *pass.slots),
-        .k = k,
-        .spread = spread,
-        .scratch_size = TILE * (width + 1 + PART),
+        .list = list,
+        .values = malloc(points * width * sizeof *self.values),
+        .norm2 = malloc(points * sizeof *self.norm2),
+        .point_count = points,
+        .slots = malloc(points * sizeof *self.slots),
+        .scratch_size = TILE * (width + 1 + smallest_stride(list->k) + PART),
+        .done = done,
     };
-    pass.scratch = malloc(kernel_team_size(team) * pass.scratch_size * sizeof *pass.scratch);
+    self.scratch = malloc(kernel_team_size(team) * self.scratch_size * sizeof *self.scratch);
     enum kernel_status status = KERNEL_NO_MEMORY;
-    if (pass.values == NULL || pass.norm2 == NULL || pass.slots == NULL || pass.scratch == NULL)
+    if (self.values == NULL || self.norm2 == NULL || self.slots == NULL || self.scratch == NULL)
         goto done;
-    for (size_t i = 0; i < want; i++)
-        pass.slots[i] = set->slots[i * set->count / want];
-    bool finished = kernel_team_run(team, (want + TILE - 1) / TILE, load_tile, &pass) &&
-                    kernel_team_run(team, (set->count + TILE - 1) / TILE, spread_tile, &pass);
+    for (size_t i = 0; i < points; i++)
+        self.slots[i] = set->slots[i * set->count / points];
+    bool finished = kernel_team_run(team, (points + TILE - 1) / TILE, load_tile, &self) &&
+                    kernel_team_run(team, (set->count + TILE - 1) / TILE, spread_tile, &self);
     status = finished ? KERNEL_OK : KERNEL_STOPPED;
 done:
-    free(pass.values);
-    free(pass.norm2);
-    free(pass.slots);
-    free(pass.scratch);
+    free(self.values);
+    free(self.norm2);
+    free(self.slots);
+    free(self.scratch);
+    return status;
+}
+
+enum kernel_status kernel_spread(
+    struct kernel_team *team, const struct kernel_spread_list *lists, size_t list_count, atomic_size_t *done)
+{
+    enum kernel_status status = spread_short(team, lists, list_count, done);
+    for (size_t l = 0; status == KERNEL_OK && l < list_count; l++) {
+        if (lists[l].set.count > SHORT_MAX)
+            status = spread_long(team, &lists[l], done);
+    }
     return status;
 }

@@ -8,9 +8,20 @@
 
 #include "selector/kernel/distance.h"
 
+#include <stdatomic.h>
+
+/* Rows, and where their spread goes. */
+struct kernel_spread_list {
+    struct kernel_subset set;
+    unsigned k;    /* 1 <= k <= KERNEL_NEIGHBORS_MAX */
+    float *spread; /* [set.count] */
+};
+
 /*
- * spread[i] = mean distance of row set->slots[i] to its k nearest others of the list, fewer where there are not so many; 0
- * where it is alone. Of a long list TYPICALITY_SET_MAX evenly spaced rows stand for all. 1 <= k <= KERNEL_NEIGHBORS_MAX.
+ * For each list, spread[i] = mean distance of row set.slots[i] to its k nearest others of the list, fewer where there are not
+ * so many; 0 where it is alone. Of a list longer than TYPICALITY_SET_MAX evenly spaced rows stand for all. Slots of a list are
+ * distinct. `done` counts the rows that have theirs.
  */
 enum { TYPICALITY_SET_MAX = 4096 };
-enum kernel_status kernel_spread(struct kernel_team *team, const struct kernel_subset *set, unsigned k, float *spread);
+enum kernel_status kernel_spread(
+    struct kernel_team *team, const struct kernel_spread_list *lists, size_t list_count, atomic_size_t *done);

@@ -21,15 +21,16 @@ static const double distance_least = 1e-5;
 
 struct typiclust {
     struct select_job *job;
-    struct select_clusters clusters; /* of candidates and known samples */
-    uint32_t *candidate;             /* [clusters.count] index of the candidate, UINT32_MAX: known */
-    uint32_t *cluster_of;            /* [candidates] */
-    double *typicality;              /* [candidates] */
-    double *cluster_key;             /* [clusters.clusters] */
-    uint32_t *members;               /* [clusters.count] candidates of the cluster at hand */
-    uint32_t *slots;                 /* [clusters.count] their slots */
-    float *spread;                   /* [clusters.count] */
-    float *origin;                   /* [width] of the cluster at hand: its centre, so that distances keep their digits */
+    struct select_clusters clusters;  /* of candidates and known samples */
+    uint32_t *candidate;              /* [clusters.count] index of the candidate, UINT32_MAX: known */
+    uint32_t *members;                /* [candidates] those of each cluster, one cluster after the other */
+    uint32_t *slots;                  /* [candidates] their slots */
+    float *spread;                    /* [candidates] as members */
+    float *origins;                   /* [clusters.clusters x width] the centres, so that distances keep their digits */
+    struct kernel_spread_list *lists; /* [clusters.clusters] */
+    double *cluster_key;              /* [clusters.clusters] when each has its turn */
+    uint32_t *cluster_of;             /* [candidates] */
+    double *typicality;               /* [candidates] */
 };
 
 static size_t clusters_wanted(const struct select_job *job, size_t known)
@@ -57,59 +58,84 @@ static enum select_status cluster(struct typiclust *self)
     return status;
 }
 
-/* Typicality of the candidates of one cluster, and when it has its turn. */
-static enum select_status measure(struct typiclust *self, size_t c)
+/* Neighbours of the typicality in a cluster of so many candidates. */
+static unsigned neighbors(const struct select_job *job, size_t count)
+{
+    size_t wanted = job->policy->parameters.neighbors > 0 ? job->policy->parameters.neighbors : NEIGHBORS_DEFAULT;
+    size_t k = wanted < count / 2 ? wanted : count / 2;
+    return k > 0 ? (unsigned)k : 1;
+}
+
+/* Lists the candidates of one cluster behind the `before` ones of those before it. Returns how many there are by now. */
+static size_t list_cluster(struct typiclust *self, size_t c, size_t before)
 {
     const struct select_job *job = self->job;
     const struct select_clusters *clusters = &self->clusters;
+    size_t width = job->input->embeddings->width;
     size_t size = clusters->first[c + 1] - clusters->first[c];
-    size_t count = 0;
+    size_t listed = before;
     for (size_t i = clusters->first[c]; i < clusters->first[c + 1]; i++) {
         uint32_t candidate = self->candidate[clusters->items[i]];
         if (candidate == UINT32_MAX)
             continue;
-        self->members[count] = candidate;
-        self->slots[count++] = job->candidates[candidate];
+        self->cluster_of[candidate] = (uint32_t)c;
+        self->members[listed] = candidate;
+        self->slots[listed++] = job->candidates[candidate];
     }
-    size_t wanted = job->policy->parameters.neighbors > 0 ? job->policy->parameters.neighbors : NEIGHBORS_DEFAULT;
-    size_t k = wanted < count / 2 ? wanted : count / 2;
-    size_t width = job->input->embeddings->width;
+    size_t count = listed - before;
+    float *origin = self->origins + c * width;
     for (size_t j = 0; j < width; j++)
-        self->origin[j] = clusters->kmeans.origin[j] + clusters->kmeans.centers[c * width + j];
-    struct kernel_subset set = {job->input->embeddings, self->slots, count, self->origin};
-    enum kernel_status status = kernel_spread(job->team, &set, (unsigned)(k > 0 ? k : 1), self->spread);
-    for (size_t i = 0; status == KERNEL_OK && i < count; i++) {
-        self->cluster_of[self->members[i]] = (uint32_t)c;
-        self->typicality[self->members[i]] = 1 / ((double)self->spread[i] + distance_least);
-    }
+        origin[j] = clusters->kmeans.origin[j] + clusters->kmeans.centers[c * width + j];
+    self->lists[c] = (struct kernel_spread_list){
+        .set = {job->input->embeddings, self->slots + before, count, origin},
+        .k = neighbors(job, count),
+        .spread = self->spread + before,
+    };
     /* Few labels first, then many members: labels are whole numbers, so that a fraction orders equal ones. */
     double last = size <= SMALL ? (double)clusters->count + 1 : 0;
     self->cluster_key[c] = (double)size / (double)(clusters->count + 1) - (double)(size - count) - last;
+    return listed;
+}
+
+static bool make_room(struct typiclust *self)
+{
+    size_t candidates = self->job->candidate_count;
+    size_t clusters = self->clusters.clusters;
+    self->members = malloc(candidates * sizeof *self->members);
+    self->slots = malloc(candidates * sizeof *self->slots);
+    self->spread = malloc(candidates * sizeof *self->spread);
+    self->origins = malloc(clusters * self->job->input->embeddings->width * sizeof *self->origins);
+    self->lists = malloc(clusters * sizeof *self->lists);
+    self->cluster_key = malloc(clusters * sizeof *self->cluster_key);
+    self->cluster_of = malloc(candidates * sizeof *self->cluster_of);
+    self->typicality = malloc(candidates * sizeof *self->typicality);
+    return self->members != NULL && self->slots != NULL && self->spread != NULL && self->origins != NULL &&
+           self->lists != NULL && self->cluster_key != NULL && self->cluster_of != NULL && self->typicality != NULL;
+}
+
+/* The typicality of every candidate in its cluster. */
+static enum select_status measure(struct typiclust *self)
+{
+    size_t listed = 0;
+    for (size_t c = 0; c < self->clusters.clusters; c++)
+        listed = list_cluster(self, c, listed);
+    atomic_size_t done = 0;
+    select_job_counted_pass(self->job, 0.3, 0.9, &done, listed);
+    enum kernel_status status = kernel_spread(self->job->team, self->lists, self->clusters.clusters, &done);
+    select_job_pass(self->job, 0.9, 0.9);
+    for (size_t i = 0; status == KERNEL_OK && i < listed; i++)
+        self->typicality[self->members[i]] = 1 / ((double)self->spread[i] + distance_least);
     return select_status_of(status);
 }
 
 static enum select_status run(struct typiclust *self)
 {
-    size_t candidates = self->job->candidate_count + 1;
     enum select_status status = cluster(self);
     if (status != SELECT_OK)
         return status;
-    size_t count = self->clusters.count + 1;
-    self->cluster_of = calloc(candidates, sizeof *self->cluster_of);
-    self->typicality = calloc(candidates, sizeof *self->typicality);
-    self->cluster_key = calloc(self->clusters.clusters, sizeof *self->cluster_key);
-    self->members = malloc(count * sizeof *self->members);
-    self->slots = malloc(count * sizeof *self->slots);
-    self->spread = malloc(count * sizeof *self->spread);
-    self->origin = malloc(self->job->input->embeddings->width * sizeof *self->origin);
-    if (self->cluster_of == NULL || self->typicality == NULL || self->cluster_key == NULL || self->members == NULL ||
-        self->slots == NULL || self->spread == NULL || self->origin == NULL)
+    if (!make_room(self))
         return SELECT_NO_MEMORY;
-    double share = 0.6 / (double)self->clusters.clusters;
-    for (size_t c = 0; status == SELECT_OK && c < self->clusters.clusters; c++) {
-        select_job_pass(self->job, 0.3 + (double)c * share, 0.3 + (double)(c + 1) * share);
-        status = measure(self, c);
-    }
+    status = measure(self);
     if (status == SELECT_OK)
         status = select_round_robin(
             self->job, self->cluster_of, self->clusters.clusters, self->cluster_key, self->typicality, self->typicality);
@@ -125,12 +151,13 @@ enum select_status select_run_typiclust(struct select_job *job)
     enum select_status status = run(&self);
     select_clusters_deinit(&self.clusters);
     free(self.candidate);
-    free(self.cluster_of);
-    free(self.typicality);
-    free(self.cluster_key);
     free(self.members);
     free(self.slots);
     free(self.spread);
-    free(self.origin);
+    free(self.origins);
+    free(self.lists);
+    free(self.cluster_key);
+    free(self.cluster_of);
+    free(self.typicality);
     return status;
 }
