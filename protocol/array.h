@@ -33,15 +33,16 @@ enum array_dtype {
 /* A checked view of an array inside a message; it lives as long as the message. `data` may be unaligned. */
 struct array {
     enum array_dtype dtype;
-    size_t rows;  /* shape[0] */
-    size_t width; /* shape[1], 1 for a one-dimensional array */
+    size_t rows;   /* shape[0] */
+    size_t layers; /* shape[1] of a three-dimensional array: so many rows of `width` each, one after another; else 1 */
+    size_t width;  /* the last of shape, 1 for a one-dimensional array */
     const uint8_t *data;
-    size_t bytes; /* rows * width * the element's size */
+    size_t bytes; /* rows * layers * width * the element's size */
 };
 
 const char *array_dtype_name(enum array_dtype dtype);
 size_t array_dtype_size(enum array_dtype dtype);
 bool array_dtype_parse(const char *name, size_t size, enum array_dtype *dtype);
 
-/* Element i of an integer array as a 64-bit integer; i < rows * width. */
+/* Element i of an integer array as a 64-bit integer; i < rows * layers * width. */
 int64_t array_integer(const struct array *array, size_t i);

@@ -301,17 +301,20 @@ static void describe_dtypes(unsigned dtypes, char *text, size_t size)
 
 static bool read_shape(struct reader *inner, const char *field, int dimensions, struct array *array)
 {
+    static const char *const expected[] = {"shape [n]", "shape [n, d]", "shape [n, m, d]"};
     const msgpack_object_array *shape = reader_list(inner, "shape", 8);
-    int64_t extent[2] = {0, 1};
+    int64_t extent[3] = {0, 1, 1};
     bool fits = (int)shape->size == dimensions;
-    for (uint32_t i = 0; fits && i < shape->size; i++)
-        fits = integer_of(&shape->ptr[i], &extent[i]) && extent[i] >= 0 && extent[i] <= UINT32_MAX;
-    /* Rows of no width would take no bytes, however many a peer declares. */
-    fits = fits && extent[1] > 0;
+    for (uint32_t i = 0; fits && i < shape->size; i++) {
+        /* Rows of no width would take no bytes, however many a peer declares. */
+        const int64_t least = i == 0 ? 0 : 1;
+        fits = integer_of(&shape->ptr[i], &extent[i]) && extent[i] >= least && extent[i] <= UINT32_MAX;
+    }
     array->rows = (size_t)extent[0];
-    array->width = (size_t)extent[1];
+    array->layers = dimensions == 3 ? (size_t)extent[1] : 1;
+    array->width = dimensions == 3 ? (size_t)extent[2] : (size_t)extent[1];
     if (!inner->error->code && !fits)
-        reader_reject(inner, field, dimensions == 1 ? "shape [n]" : "shape [n, d]", "another shape");
+        reader_reject(inner, field, expected[dimensions - 1], "another shape");
     return !inner->error->code;
 }
 
@@ -337,6 +340,15 @@ static bool read_bytes_of(struct reader *reader, struct reader *inner, const cha
     return true;
 }
 
+static void describe_bytes(const struct array *array, int dimensions, char *text, size_t size)
+{
+    const char *dtype = array_dtype_name(array->dtype);
+    if (dimensions == 3)
+        snprintf(text, size, "the bytes of %zu x %zu x %zu %s", array->rows, array->layers, array->width, dtype);
+    else
+        snprintf(text, size, "the bytes of %zu x %zu %s", array->rows, array->width, dtype);
+}
+
 struct array reader_array(struct reader *reader, const char *field, unsigned dtypes, int dimensions)
 {
     static const struct array nothing = {0};
@@ -354,10 +366,9 @@ struct array reader_array(struct reader *reader, const char *field, unsigned dty
     if (!read_shape(&inner, field, dimensions, &array) || !read_bytes_of(reader, &inner, field, &array))
         return nothing;
     size_t needed;
-    if (__builtin_mul_overflow(array.rows, array.width, &needed) ||
+    if (__builtin_mul_overflow(array.rows, array.layers, &needed) || __builtin_mul_overflow(needed, array.width, &needed) ||
         __builtin_mul_overflow(needed, array_dtype_size(array.dtype), &needed) || needed != array.bytes) {
-        snprintf(
-            expected, sizeof expected, "the bytes of %zu x %zu %s", array.rows, array.width, array_dtype_name(array.dtype));
+        describe_bytes(&array, dimensions, expected, sizeof expected);
         protocol_fail(reader->error, PROTOCOL_BAD_REQUEST, field, expected, "%zu bytes", array.bytes);
         return nothing;
     }

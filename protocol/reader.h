@@ -59,7 +59,7 @@ struct text reader_text(struct reader *reader, const char *field, size_t minimum
 bool reader_bool(struct reader *reader, const char *field);
 const msgpack_object_array *reader_list(struct reader *reader, const char *field, size_t maximum);
 const msgpack_object_map *reader_map(struct reader *reader, const char *field);
-/* `dtypes` is a set of ARRAY_BIT; `dimensions` 1 or 2. Checks shape against bytes without overflow. */
+/* `dtypes` is a set of ARRAY_BIT; `dimensions` 1 to 3. Checks shape against bytes without overflow. */
 struct array reader_array(struct reader *reader, const char *field, unsigned dtypes, int dimensions);
 
 /* Optional fields: absent gives the default. */

@@ -81,9 +81,10 @@ static bool same_array(json_t *readable, const msgpack_object *object)
     json_t *values = json_object_get(readable, "values");
     const int dimensions = (int)json_array_size(json_object_get(readable, "shape"));
     const struct array array = reader_array(&reader, "a", ARRAY_INTEGERS | ARRAY_FLOATS, dimensions);
-    if (error.code || array.rows * array.width != json_array_size(values))
+    const size_t count = array.rows * array.layers * array.width;
+    if (error.code || count != json_array_size(values))
         return false;
-    for (size_t i = 0; (ARRAY_BIT(array.dtype) & ARRAY_INTEGERS) && i < array.rows * array.width; i++)
+    for (size_t i = 0; (ARRAY_BIT(array.dtype) & ARRAY_INTEGERS) && i < count; i++)
         if (array_integer(&array, i) != json_integer_value(json_array_get(values, i)))
             return false;
     return true;

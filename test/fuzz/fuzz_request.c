@@ -14,9 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void read_all(struct request *request)
 {
     static const char *const fields[] = {
-        "id", "op", "project", "slots", "keys", "from", "probs", "labels", "classes", "settings"};
+        "id", "op", "project", "slots", "keys", "from", "probs", "draws", "labels", "classes", "settings"};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        struct protocol_error error[8] = {{0}};
+        struct protocol_error error[9] = {{0}};
         struct reader reader = request->fields;
         reader.error = &error[0];
         reader_integer(&reader, fields[i], -5, 1000);
@@ -36,6 +36,8 @@ static void read_all(struct request *request)
         reader_samples(&reader, true);
         reader.error = &error[7];
         reader_bytes(&reader, fields[i], 0, 64);
+        reader.error = &error[8];
+        reader_array(&reader, fields[i], ARRAY_INTEGERS | ARRAY_FLOATS, 3);
     }
 }
 

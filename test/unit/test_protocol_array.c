@@ -85,12 +85,20 @@ static void reads_both_places(void **state)
     struct array array = read_described(fixture, &(struct description){"<f4", {3}, 1, 1, NULL, 0}, 1);
     assert_int_equal(fixture->error.code, PROTOCOL_OK);
     assert_int_equal(array.rows, 3);
+    assert_int_equal(array.layers, 1);
     assert_int_equal(array.width, 1);
     assert_int_equal(array.bytes, 12);
     array = read_described(fixture, &(struct description){"|u1", {2, 3}, 2, -1, "abcdef", 6}, 2);
     assert_int_equal(fixture->error.code, PROTOCOL_OK);
+    assert_int_equal(array.layers, 1);
     assert_int_equal(array.width, 3);
     assert_memory_equal(array.data, "abcdef", 6);
+    array = read_described(fixture, &(struct description){"|u1", {1, 3, 2}, 3, -1, "abcdef", 6}, 3);
+    assert_int_equal(fixture->error.code, PROTOCOL_OK);
+    assert_int_equal(array.rows, 1);
+    assert_int_equal(array.layers, 3);
+    assert_int_equal(array.width, 2);
+    assert_int_equal(array.bytes, 6);
     array = read_described(fixture, &(struct description){"<f4", {0}, 1, -1, "", 0}, 1);
     assert_int_equal(fixture->error.code, PROTOCOL_OK);
     assert_int_equal(array.rows, 0);
@@ -114,6 +122,7 @@ static void refuses_what_does_not_agree(void **state)
         {{"<f4", {3}, 1, 1, NULL, 0}, 2, "another shape"},
         {{"<f4", {1, 3}, 2, 1, NULL, 0}, 1, "another shape"},
         {{"<f4", {1, 1, 3}, 3, 1, NULL, 0}, 2, "another shape"},
+        {{"<f4", {1, 3}, 2, 1, NULL, 0}, 3, "another shape"},
         {{"<f4", {0}, 0, 1, NULL, 0}, 1, "another shape"},
         {{"<f4", {-3}, 1, 1, NULL, 0}, 1, "another shape"},
         {{"<f4", {-1, -3}, 2, 1, NULL, 0}, 2, "another shape"},
@@ -124,6 +133,13 @@ static void refuses_what_does_not_agree(void **state)
         {{"<f4", {big, big}, 2, 1, NULL, 0}, 2, "12 bytes"},             /* the product wraps in 64 bits */
         {{"<f4", {2147483648, 2147483648}, 2, -1, "", 0}, 2, "0 bytes"}, /* 2^62 elements of 4 bytes wrap to 0 */
         {{"<f4", {big, 0}, 2, -1, "", 0}, 2, "another shape"},           /* four billion rows for nothing */
+        {{"<f4", {big, 0, 1}, 3, -1, "", 0}, 3, "another shape"},
+        {{"<f4", {big, 1, 0}, 3, -1, "", 0}, 3, "another shape"},
+        {{"<f4", {1, -1, -3}, 3, 1, NULL, 0}, 3, "another shape"},
+        {{"<f4", {1, 1, big + 1}, 3, -1, "", 0}, 3, "another shape"},
+        {{"<f4", {1, 3, 2}, 3, 1, NULL, 0}, 3, "12 bytes"},
+        {{"<f4", {big, big, big}, 3, 1, NULL, 0}, 3, "12 bytes"},
+        {{"<f4", {2147483648, 2147483648, 4}, 3, -1, "", 0}, 3, "0 bytes"}, /* 2^64 elements wrap to 0 */
         {{"<f4", {3}, 1, 2, NULL, 0}, 1, "frame 2 of 1"},
         {{"<f4", {3}, 1, 0, NULL, 0}, 1, "0"}, /* the map's own frame */
         {{"<f4", {3}, 1, big, NULL, 0}, 1, "4294967295"},
@@ -155,7 +171,7 @@ static void reads_integers_of_each_type(void **state)
         {ARRAY_I8, -1, INT64_MIN + 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct array array = {cases[i].dtype, 2, 1, bytes + 1, 2 * array_dtype_size(cases[i].dtype)};
+        const struct array array = {cases[i].dtype, 2, 1, 1, bytes + 1, 2 * array_dtype_size(cases[i].dtype)};
         assert_int_equal(array_integer(&array, 0), cases[i].first);
         assert_int_equal(array_integer(&array, 1), cases[i].second);
     }
