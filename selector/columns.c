@@ -12,6 +12,9 @@
 
 enum { GROUP_MAX = 16 };
 
+/* The columns that come and go with a model version. */
+static const enum column_kind of_models[] = {COLUMN_PROBABILITIES, COLUMN_DRAWS, COLUMN_TOPK, COLUMN_UTILITY};
+
 /* A push of the current group. */
 struct pending {
     struct message message;
@@ -84,14 +87,13 @@ static void apply_push(struct columns *columns, struct pending *pending, struct 
 
 static void apply_purge(const struct message *message, struct txn *vectors)
 {
-    static const enum column_kind kinds[] = {COLUMN_PROBABILITIES, COLUMN_TOPK, COLUMN_UTILITY};
     struct frame frame;
     struct purge purge;
     if (message_frames(message, &frame, 1) != 1 || frame.size != sizeof purge)
         return;
     memcpy(&purge, frame.data, sizeof purge);
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        const struct column_id id = column_of_model(purge.project, kinds[i], purge.version);
+    for (size_t i = 0; i < sizeof of_models / sizeof *of_models; i++) {
+        const struct column_id id = column_of_model(purge.project, of_models[i], purge.version);
         column_delete(vectors, &id);
     }
 }
@@ -222,13 +224,12 @@ struct orphan_context {
 
 static bool delete_orphans(void *context, struct text name, uint32_t number)
 {
-    static const enum column_kind kinds[] = {COLUMN_PROBABILITIES, COLUMN_TOPK, COLUMN_UTILITY};
     struct orphan_context *both = context;
     (void)name;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (size_t i = 0; i < sizeof of_models / sizeof *of_models; i++) {
         for (;;) {
             struct orphan_search search = {.state = both->state};
-            column_each(both->vectors, number, kinds[i], find_orphan, &search);
+            column_each(both->vectors, number, of_models[i], find_orphan, &search);
             if (!search.any || both->vectors->status != DATABASE_OK)
                 break;
             column_delete(both->vectors, &search.found);

@@ -16,6 +16,7 @@ enum { COLUMN_BLOCK_ROWS = 256 };
 /* What a column holds: the kind is part of its key. */
 enum column_kind {
     COLUMN_PROBABILITIES = 'p', /* by model version: one probability a class */
+    COLUMN_DRAWS = 'd',         /* by model version: draws x classes, with COLUMN_PROBABILITIES their mean, row for row */
     COLUMN_TOPK = 'k',          /* by model version: k probabilities, and k classes of two bytes */
     COLUMN_UTILITY = 'u',       /* by model version: one number */
     COLUMN_EMBEDDINGS = 'e',    /* by space */

@@ -421,11 +421,26 @@ static bool verify_column(void *context, const struct column_id *id, const struc
     return true;
 }
 
+/* Draws have their means beside them, row for row, written as often. */
+static bool verify_means(void *context, const struct column_id *id, const struct column *draws)
+{
+    struct recount *recount = context;
+    struct column_id beside = *id;
+    struct column means;
+    beside.kind = COLUMN_PROBABILITIES;
+    if (!column_get(recount->vectors, &beside, &means) || means.rows != draws->rows || means.high != draws->high ||
+        means.rewrites != draws->rewrites || means.dtype != draws->dtype || means.width == 0 || draws->width % means.width != 0)
+        report(recount, "draws: not those that the means beside them are of");
+    return true;
+}
+
 static void verify_columns(struct recount *recount)
 {
-    static const enum column_kind kinds[] = {COLUMN_PROBABILITIES, COLUMN_TOPK, COLUMN_UTILITY, COLUMN_EMBEDDINGS};
+    static const enum column_kind kinds[] = {
+        COLUMN_PROBABILITIES, COLUMN_DRAWS, COLUMN_TOPK, COLUMN_UTILITY, COLUMN_EMBEDDINGS};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         column_each(recount->vectors, recount->project.number, kinds[i], verify_column, recount);
+    column_each(recount->vectors, recount->project.number, COLUMN_DRAWS, verify_means, recount);
 }
 
 /* --- the whole

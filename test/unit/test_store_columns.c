@@ -281,6 +281,7 @@ static void columns_do_not_mix(void **state)
         pair_new(column_of_space(1, "a\0\0\0\0", 5), ARRAY_F4, 1),
         pair_new(column_of_space(2, "a", 1), ARRAY_F2, 2),
         pair_new(column_of_model(1, COLUMN_PROBABILITIES, 1), ARRAY_F4, 2),
+        pair_new(column_of_model(1, COLUMN_DRAWS, 1), ARRAY_F4, 4),
         pair_new(column_of_model(1, COLUMN_UTILITY, 1), ARRAY_F4, 1),
         pair_new(column_of_model(1, COLUMN_PROBABILITIES, 256), ARRAY_F4, 2),
     };

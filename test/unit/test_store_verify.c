@@ -35,6 +35,10 @@ static struct world *make(void)
     struct txn txn;
     assert_true(txn_begin_write(&txn, &world->store.vectors));
     column_write(&txn, &id, ARRAY_F4, 2, &written);
+    const struct column_id means = column_of_model(1, COLUMN_PROBABILITIES, 1);
+    const struct column_id draws = column_of_model(1, COLUMN_DRAWS, 1);
+    column_write(&txn, &means, ARRAY_F4, 1, &written);
+    column_write(&txn, &draws, ARRAY_F4, 2, &written);
     assert_true(txn_commit(&txn));
     return world;
 }
@@ -56,7 +60,7 @@ static void a_clean_store_is_clean(void **state)
     assert_int_equal(verification.labels, 3);
     assert_int_equal(verification.entries, 3);
     assert_int_equal(verification.events, 1);
-    assert_int_equal(verification.rows, 2);
+    assert_int_equal(verification.rows, 6);
     assert_false(store_verify(&world->store, text_of("q"), &verification, &error));
     assert_int_equal(error.code, PROTOCOL_NOT_FOUND);
     verification_deinit(&verification);
@@ -194,6 +198,10 @@ static const struct damage damages[] = {
     {"a block less", "p: rows of a column: 0 counted, 2 recorded", true, VECTORS_BLOCKS, "e\1s4", {0}, DELETE, 0, 0},
     {"a block's bitmap", "p: rows of a column: 3 counted, 2 recorded", true, VECTORS_BLOCKS, "e\1s4", {0},
         FIELD(block, present) + 5, 1, 1},
+    {"a mean less", "p: draws: not those that", true, VECTORS_COLUMNS, "p8", {1}, SET(column, rows, 1)},
+    {"no means", "p: draws: not those that", true, VECTORS_COLUMNS, "p8", {1}, DELETE, 0, 0},
+    {"draws pushed again", "p: draws: not those that", true, VECTORS_COLUMNS, "d8", {1}, SET(column, rewrites, 1)},
+    {"draws of other classes", "p: draws: not those that", true, VECTORS_COLUMNS, "p8", {1}, SET(column, width, 3)},
     {"a block's width", "p: column e: a malformed block", true, VECTORS_BLOCKS, "e\1s4", {0}, SET(block, row_bytes, 4)},
 };
 
