@@ -79,9 +79,12 @@ bool plan_input_init(struct plan_input *input, struct txn *state, const struct p
 void plan_input_deinit(struct plan_input *input)
 {
     column_view_deinit(&input->probabilities_view);
+    column_view_deinit(&input->draws_view);
     column_view_deinit(&input->topk_view);
     column_view_deinit(&input->utility_view);
     column_view_deinit(&input->embeddings_view);
+    free(input->draws);
+    free(input->draw_blocks);
     free(input->state);
     free(input->label);
     free(input->price);
@@ -132,6 +135,47 @@ static bool open_view(struct column_view *view, struct txn *vectors, const struc
     return true;
 }
 
+/* Views of the draws one by one: the blocks of all, each a draw's width further. */
+static bool split_draws(struct plan_input *input)
+{
+    const struct kernel_rows all = rows_of(&input->draws_view);
+    const size_t width = input->probabilities_view.column.width;
+    const size_t draw_bytes = width * array_dtype_size((enum array_dtype)input->draws_view.column.dtype);
+    const size_t count = all.width / width;
+    const size_t blocks = (all.count + COLUMN_BLOCK_ROWS - 1) / COLUMN_BLOCK_ROWS;
+    input->draws = malloc((count + 1) * sizeof *input->draws);
+    input->draw_blocks = malloc((count * blocks + 1) * sizeof *input->draw_blocks);
+    if (!input->draws || !input->draw_blocks)
+        return false;
+    for (size_t draw = 0; draw < count; draw++) {
+        const void **at = input->draw_blocks + draw * blocks;
+        for (size_t i = 0; i < blocks; i++)
+            at[i] = all.blocks[i] ? (const uint8_t *)all.blocks[i] + draw * draw_bytes : NULL;
+        input->draws[draw] = all;
+        input->draws[draw].width = width;
+        input->draws[draw].blocks = at;
+    }
+    input->select.draws = input->draws;
+    input->select.draw_count = count;
+    return true;
+}
+
+/* Draws are written with their means, row for row: what is recorded of the one column is true of the other. */
+static bool open_draws(struct plan_input *input, struct txn *vectors, const struct column_id *id,
+    const struct plan_column *means, struct protocol_error *error)
+{
+    struct column column;
+    if (!input->probabilities_view.blocks || !column_get(vectors, id, &column))
+        return true;
+    const uint32_t classes = input->probabilities_view.column.width;
+    const size_t samples = input->probabilities_view.count;
+    if (classes == 0 || column.width % classes != 0)
+        txn_corrupt(vectors);
+    if (vectors->status != DATABASE_OK || !column_view_init(&input->draws_view, vectors, id, samples, (size_t)means->high))
+        return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s", database_status_text(vectors->status));
+    return split_draws(input) || protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
+}
+
 bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint32_t project, struct plan_inputs *inputs,
     bool as_recorded, struct protocol_error *error)
 {
@@ -143,6 +187,7 @@ bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint
             memcpy(inputs->space, first.name, first.name_size);
     }
     const struct column_id probabilities = column_of_model(project, COLUMN_PROBABILITIES, version);
+    const struct column_id draws = column_of_model(project, COLUMN_DRAWS, version);
     const struct column_id topk = column_of_model(project, COLUMN_TOPK, version);
     const struct column_id utility = column_of_model(project, COLUMN_UTILITY, version);
     const struct column_id embeddings = column_of_space(project, inputs->space, strlen(inputs->space));
@@ -151,6 +196,7 @@ bool plan_input_open_columns(struct plan_input *input, struct txn *vectors, uint
         return protocol_fail(error, PROTOCOL_NOT_FOUND, "space", "an embedding space that was pushed", "%s", inputs->space);
     if (!open_view(&input->probabilities_view, vectors, &probabilities, samples, &inputs->probabilities, as_recorded,
             "predictions", error) ||
+        !open_draws(input, vectors, &draws, &inputs->probabilities, error) ||
         !open_view(&input->topk_view, vectors, &topk, samples, &inputs->topk, as_recorded, "predictions", error) ||
         !open_view(&input->utility_view, vectors, &utility, samples, &inputs->utility, as_recorded, "utilities", error) ||
         !open_view(

@@ -14,10 +14,13 @@ struct plan_input {
     uint32_t *group;
     uint64_t *tags;
     struct column_view probabilities_view;
+    struct column_view draws_view;
     struct column_view topk_view;
     struct column_view utility_view;
     struct column_view embeddings_view;
     struct kernel_rows probabilities;
+    struct kernel_rows *draws; /* [select.draw_count] one view a draw */
+    const void **draw_blocks;  /* of all the draws, one after another */
     struct kernel_topk topk;
     struct kernel_rows utility;
     struct kernel_rows embeddings;

@@ -1,123 +1,27 @@
 #include "selector/push.h"
 
-#include "selector/half.h"
-#include "selector/kernel/finite.h"
+#include "selector/push_rows.h"
 #include "store/model.h"
 #include "store/sample.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* How far a row of probabilities may be from adding up to 1. */
-static double tolerance(enum array_dtype dtype)
-{
-    return dtype == ARRAY_F4 ? 1e-3 : 1e-2;
-}
-
-static float element(const struct array *array, size_t i)
-{
-    if (array->dtype == ARRAY_F4) {
-        float value;
-        memcpy(&value, array->data + i * sizeof value, sizeof value);
-        return value;
-    }
-    uint16_t half;
-    memcpy(&half, array->data + i * sizeof half, sizeof half);
-    return half_to_float(half);
-}
-
-/* --- checks over whole arrays
- * -------------------------------------------------------------------------------------------------- */
-
-static bool check_finite(struct request *request, const char *field, const struct array *array)
-{
-    const enum kernel_dtype dtype = array->dtype == ARRAY_F4 ? KERNEL_F32 : KERNEL_F16;
-    if (kernel_finite(array->data, dtype, array->bytes / array_dtype_size(array->dtype)))
-        return true;
-    size_t at = 0;
-    while (isfinite(element(array, at)))
-        at++;
-    return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "finite numbers", "%g in row %zu, column %zu",
-        (double)element(array, at), at / array->width, at % array->width);
-}
-
-/* Checks one row element by element, and says what is wrong with it. */
-static bool check_row(
-    struct request *request, const char *field, const struct array *array, size_t row, double slack, bool whole)
-{
-    double sum = 0;
-    for (size_t i = 0; i < array->width; i++) {
-        const double value = (double)element(array, row * array->width + i);
-        if (!isfinite(value))
-            return protocol_fail(
-                &request->error, PROTOCOL_BAD_REQUEST, field, "finite numbers", "%g in row %zu, column %zu", value, row, i);
-        if (value < 0)
-            return protocol_fail(
-                &request->error, PROTOCOL_BAD_REQUEST, field, "probabilities of 0 or more", "a negative one in row %zu", row);
-        sum += value;
-    }
-    if (sum > 1 + slack || (whole && sum < 1 - slack))
-        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field,
-            whole ? "rows that sum to 1" : "rows that sum to 1 at most", "%.6f in row %zu", sum, row);
-    return true;
-}
-
-/*
- * True for most rows of floats that are sound, by vectors: no sign bit is set, and the sum, in which infinity and NaN would
- * show, is well within the tolerance. Of other rows check_row has the last word.
- */
-static bool is_plainly_sound(const struct array *array, size_t row, double slack, bool whole)
-{
-    enum { LANES = 8 };
-    typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
-    typedef uint32_t bits __attribute__((vector_size(LANES * sizeof(uint32_t))));
-    if (array->dtype != ARRAY_F4)
-        return false;
-    const uint8_t *at = array->data + row * array->width * sizeof(float);
-    floats sums = {0};
-    bits signs = {0};
-    for (size_t left = array->width; left > 0;) {
-        const size_t count = left < LANES ? left : LANES;
-        floats values = {0};
-        bits pattern;
-        if (count == LANES)
-            memcpy(&values, at, sizeof values);
-        else
-            memcpy(&values, at, count * sizeof(float));
-        memcpy(&pattern, &values, sizeof pattern);
-        sums += values;
-        signs |= pattern;
-        at += count * sizeof(float);
-        left -= count;
-    }
-    double sum = 0;
-    uint32_t sign = 0;
-    for (int lane = 0; lane < LANES; lane++) {
-        sum += (double)sums[lane];
-        sign |= signs[lane];
-    }
-    return sign >> 31 == 0 && sum < 1 + slack / 2 && (!whole || sum > 1 - slack / 2);
-}
-
-static bool check_probabilities(struct request *request, const char *field, const struct array *array, bool whole)
-{
-    const double slack = tolerance(array->dtype);
-    for (size_t row = 0; row < array->rows; row++)
-        if (!is_plainly_sound(array, row, slack, whole) && !check_row(request, field, array, row, slack, whole))
-            return false;
-    return true;
-}
 
 /* --- the parts
  * ------------------------------------------------------------------------------------------------------------------ */
 
-static struct push_part *add_part(struct push *push, struct column_id id, const struct array *array)
+static struct push_part *add_part(struct push *push, struct column_id id, const char *field, const struct array *array)
 {
     struct push_part *part = &push->parts[push->part_count++];
-    *part = (struct push_part){.id = id, .dtype = array->dtype, .width = array->width, .rows = array->data};
+    *part = (struct push_part){
+        .id = id, .field = field, .dtype = array->dtype, .width = array->layers * array->width, .rows = array->data};
     return part;
+}
+
+static struct push_part *add_prediction(struct push *push, enum column_kind kind, const char *field, const struct array *array)
+{
+    return add_part(push, column_of_model(push->project.number, kind, push->version), field, array);
 }
 
 static bool no_memory(struct request *request)
@@ -138,88 +42,68 @@ static bool check_rows(struct push *push, struct request *request, const char *f
 
 static bool check_width(struct request *request, const char *field, const struct array *array, size_t width)
 {
-    return array->width == width || protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "shape [n, classes]",
+    return array->width == width || protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, "one column a class",
                                         "%zu columns for %zu classes", array->width, width);
 }
 
 /* The column must be new, or have this dtype and width. */
-static bool check_column(struct request *request, struct txn *vectors, const char *field, const struct push_part *part)
+static bool check_column(struct request *request, struct txn *vectors, const struct push_part *part)
 {
     struct column column;
     if (!column_get(vectors, &part->id, &column) || (column.dtype == part->dtype && column.width == part->width))
         return true;
     char expected[64];
-    snprintf(expected, sizeof expected, "%s with %" PRIu32 " columns, as pushed before",
-        array_dtype_name((enum array_dtype)column.dtype), column.width);
-    return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, field, expected, "%s with %zu columns",
-        array_dtype_name(part->dtype), part->width);
+    const char *unit = part->id.kind == COLUMN_DRAWS ? "draws x classes" : "columns";
+    snprintf(expected, sizeof expected, "%s with %" PRIu32 " %s, as pushed before",
+        array_dtype_name((enum array_dtype)column.dtype), column.width, unit);
+    return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, part->field, expected, "%s with %zu %s",
+        array_dtype_name(part->dtype), part->width, unit);
 }
 
 static bool read_probs(struct push *push, struct request *request)
 {
     const struct array probs = reader_array(&request->fields, "probs", ARRAY_FLOATS, 2);
     if (!check_rows(push, request, "probs", &probs) || !check_width(request, "probs", &probs, push->project.settings.classes) ||
-        !check_probabilities(request, "probs", &probs, true))
+        !push_check_probabilities(request, "probs", &probs, true))
         return false;
-    add_part(push, column_of_model(push->project.number, COLUMN_PROBABILITIES, push->version), &probs);
+    add_prediction(push, COLUMN_PROBABILITIES, "probs", &probs);
     return true;
-}
-
-/* Softmax, row by row, in the array's own dtype. */
-static void soften(const struct array *logits, uint8_t *out)
-{
-    for (size_t row = 0; row < logits->rows; row++) {
-        const size_t first = row * logits->width;
-        float highest = element(logits, first);
-        double sum = 0;
-        for (size_t i = 1; i < logits->width; i++)
-            highest = fmaxf(highest, element(logits, first + i));
-        for (size_t i = 0; i < logits->width; i++)
-            sum += exp((double)element(logits, first + i) - (double)highest);
-        for (size_t i = 0; i < logits->width; i++) {
-            const float p = (float)(exp((double)element(logits, first + i) - (double)highest) / sum);
-            const uint16_t half = half_of_probability(p);
-            if (logits->dtype == ARRAY_F4)
-                memcpy(out + (first + i) * sizeof p, &p, sizeof p);
-            else
-                memcpy(out + (first + i) * sizeof half, &half, sizeof half);
-        }
-    }
 }
 
 static bool read_logits(struct push *push, struct request *request)
 {
     const struct array logits = reader_array(&request->fields, "logits", ARRAY_FLOATS, 2);
     if (!check_rows(push, request, "logits", &logits) ||
-        !check_width(request, "logits", &logits, push->project.settings.classes) || !check_finite(request, "logits", &logits))
+        !check_width(request, "logits", &logits, push->project.settings.classes) ||
+        !push_check_finite(request, "logits", &logits))
         return false;
-    struct push_part *part =
-        add_part(push, column_of_model(push->project.number, COLUMN_PROBABILITIES, push->version), &logits);
+    struct push_part *part = add_prediction(push, COLUMN_PROBABILITIES, "logits", &logits);
     part->rows = part->converted_rows = malloc(logits.bytes + 1);
     if (!part->converted_rows)
         return no_memory(request);
-    soften(&logits, part->converted_rows);
+    push_soften(&logits, part->converted_rows);
     return true;
 }
 
-/* One row of top-k: classes known and different, probabilities not rising. Quadratic in k, which is small. */
-static bool check_topk_row(
-    struct request *request, const struct array *classes, const struct array *probs, size_t row, size_t class_count)
+/* The draws, and their mean in the place of probabilities. */
+static bool read_draws(struct push *push, struct request *request)
 {
-    const size_t k = classes->width;
-    for (size_t i = 0; i < k; i++) {
-        const int64_t class_index = array_integer(classes, row * k + i);
-        if (class_index >= (int64_t)class_count)
-            return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "topk", "indices of classes of the project",
-                "%" PRId64 " in row %zu", class_index, row);
-        for (size_t j = 0; j < i; j++)
-            if (array_integer(classes, row * k + j) == class_index)
-                return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk", "different classes in a row",
-                    "class %" PRId64 " twice in row %zu", class_index, row);
-        if (i > 0 && element(probs, row * k + i) > element(probs, row * k + i - 1))
-            return protocol_fail(
-                &request->error, PROTOCOL_BAD_REQUEST, "topk", "probabilities that fall or stay", "a rise in row %zu", row);
-    }
+    const struct array draws = reader_array(&request->fields, "draws", ARRAY_FLOATS, 3);
+    if (!check_rows(push, request, "draws", &draws) || !check_width(request, "draws", &draws, push->project.settings.classes))
+        return false;
+    if (draws.layers < PUSH_DRAWS_MIN || draws.layers > PUSH_DRAWS_MAX || draws.layers * draws.width > PUSH_DRAWS_WIDTH_MAX)
+        return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "draws",
+            "shape [n, draws, classes] with 2 to 64 draws, draws x classes at most 65536", "%zu draws of %zu classes",
+            draws.layers, draws.width);
+    if (!push_check_probabilities(request, "draws", &draws, true))
+        return false;
+    struct push_part *mean = add_prediction(push, COLUMN_PROBABILITIES, "draws", &draws);
+    mean->width = draws.width;
+    mean->rows = mean->converted_rows = malloc(draws.bytes / draws.layers + 1);
+    if (!mean->converted_rows)
+        return no_memory(request);
+    push_average(&draws, mean->converted_rows);
+    add_prediction(push, COLUMN_DRAWS, "draws", &draws);
     return true;
 }
 
@@ -236,12 +120,9 @@ static bool read_topk(struct push *push, struct request *request)
         return protocol_fail(&request->error, PROTOCOL_BAD_REQUEST, "topk",
             "classes and probs of shape [n, k], k from 1 to the classes, at most 256", "%zu and %zu columns", classes.width,
             probs.width);
-    if (!check_probabilities(request, "topk", &probs, false))
+    if (!push_check_topk(request, "topk", &classes, &probs, class_count))
         return false;
-    for (size_t row = 0; row < classes.rows; row++)
-        if (!check_topk_row(request, &classes, &probs, row, class_count))
-            return false;
-    struct push_part *part = add_part(push, column_of_model(push->project.number, COLUMN_TOPK, push->version), &probs);
+    struct push_part *part = add_prediction(push, COLUMN_TOPK, "topk", &probs);
     part->classes = classes.data;
     if (classes.dtype == ARRAY_U2)
         return true;
@@ -259,9 +140,9 @@ static bool read_topk(struct push *push, struct request *request)
 static bool read_utility(struct push *push, struct request *request)
 {
     const struct array utility = reader_array(&request->fields, "utility", ARRAY_FLOATS, 1);
-    if (!check_rows(push, request, "utility", &utility) || !check_finite(request, "utility", &utility))
+    if (!check_rows(push, request, "utility", &utility) || !push_check_finite(request, "utility", &utility))
         return false;
-    add_part(push, column_of_model(push->project.number, COLUMN_UTILITY, push->version), &utility);
+    add_prediction(push, COLUMN_UTILITY, "utility", &utility);
     return true;
 }
 
@@ -277,9 +158,9 @@ static bool read_embeddings(struct push *push, struct request *request)
     if (embeddings.width < 1 || embeddings.width > PUSH_WIDTH_MAX)
         return protocol_fail(
             &request->error, PROTOCOL_BAD_REQUEST, "embeddings", "1 to 16384 columns", "%zu", embeddings.width);
-    if (!check_rows(push, request, "embeddings", &embeddings) || !check_finite(request, "embeddings", &embeddings))
+    if (!check_rows(push, request, "embeddings", &embeddings) || !push_check_finite(request, "embeddings", &embeddings))
         return false;
-    add_part(push, column_of_space(push->project.number, space.data, space.size), &embeddings);
+    add_part(push, column_of_space(push->project.number, space.data, space.size), "embeddings", &embeddings);
     return true;
 }
 
@@ -303,30 +184,59 @@ static bool read_version(struct push *push, struct request *request, struct txn 
                "%" PRId64, push->version);
 }
 
-/* A model version's predictions are either dense or top-k. */
-static bool check_one_form(struct push *push, struct request *request, struct txn *vectors)
+static bool has_column(const struct push *push, struct txn *vectors, enum column_kind kind)
 {
-    const bool topk = reader_has(&request->fields, "topk");
-    const struct column_id other =
-        column_of_model(push->project.number, topk ? COLUMN_PROBABILITIES : COLUMN_TOPK, push->version);
     struct column column;
-    return !column_get(vectors, &other, &column) || protocol_fail(&request->error, PROTOCOL_CONFLICT, topk ? "topk" : "probs",
-                                                        "the form this version was pushed in before", "another one");
+    const struct column_id id = column_of_model(push->project.number, kind, push->version);
+    return column_get(vectors, &id, &column);
+}
+
+/* A model version's predictions are all top-k, or all dense without draws, or all dense with them. */
+static bool check_one_form(struct push *push, struct request *request, struct txn *vectors, const char *form)
+{
+    const bool had_dense = has_column(push, vectors, COLUMN_PROBABILITIES);
+    const bool had_draws = has_column(push, vectors, COLUMN_DRAWS);
+    const bool had_topk = has_column(push, vectors, COLUMN_TOPK);
+    bool same = !had_topk && (!had_dense || had_draws == reader_has(&request->fields, "draws"));
+    if (reader_has(&request->fields, "topk"))
+        same = !had_dense;
+    return same ||
+           protocol_fail(&request->error, PROTOCOL_CONFLICT, form, "the form this version was pushed in before", "another one");
+}
+
+/* The one form that the predictions come in; NULL where there are none, or, with an error, several. */
+static const char *find_form(struct request *request)
+{
+    static const char *const forms[] = {"probs", "logits", "draws", "topk"};
+    const char *found = NULL;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (!reader_has(&request->fields, forms[i]))
+            continue;
+        if (found) {
+            protocol_fail(
+                &request->error, PROTOCOL_BAD_REQUEST, forms[i], "at most one of probs, logits, draws, topk", "%s too", found);
+            return NULL;
+        }
+        found = forms[i];
+    }
+    return found;
 }
 
 static bool read_predictions(struct push *push, struct request *request, struct txn *vectors)
 {
     const struct reader *fields = &request->fields;
-    const int forms = reader_has(fields, "probs") + reader_has(fields, "logits") + reader_has(fields, "topk");
+    const char *form = find_form(request);
     const bool utility = reader_has(fields, "utility");
     const bool embeddings = reader_has(fields, "embeddings");
-    if (forms > 1 || (forms == 0 && !utility && !embeddings))
-        return reader_reject(&request->fields, "probs",
-            "at most one of probs, logits, topk, and at least one of these, utility, embeddings",
-            forms > 1 ? "more than one" : "none");
-    return (forms == 0 || check_one_form(push, request, vectors)) &&
+    if (request->error.code)
+        return false;
+    if (!form && !utility && !embeddings)
+        return reader_reject(
+            &request->fields, "probs", "at least one of probs, logits, draws, topk, utility, embeddings", "none");
+    return (!form || check_one_form(push, request, vectors, form)) &&
            (!reader_has(fields, "probs") || read_probs(push, request)) &&
            (!reader_has(fields, "logits") || read_logits(push, request)) &&
+           (!reader_has(fields, "draws") || read_draws(push, request)) &&
            (!reader_has(fields, "topk") || read_topk(push, request)) && (!utility || read_utility(push, request)) &&
            (!embeddings || read_embeddings(push, request));
 }
@@ -357,8 +267,7 @@ bool push_read(struct push *push, struct request *request, struct txn *state, st
     if (!read || !resolve(push, request, &names, state))
         return false;
     for (size_t i = 0; i < push->part_count; i++)
-        if (!check_column(
-                request, vectors, push->parts[i].id.kind == COLUMN_EMBEDDINGS ? "embeddings" : "probs", &push->parts[i]))
+        if (!check_column(request, vectors, &push->parts[i]))
             return false;
     return true;
 }

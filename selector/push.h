@@ -7,11 +7,18 @@
 #include "store/column.h"
 #include "store/project.h"
 
-enum { PUSH_PARTS_MAX = 3, PUSH_WIDTH_MAX = 16384 };
+enum {
+    PUSH_PARTS_MAX = 4,
+    PUSH_WIDTH_MAX = 16384, /* of embeddings */
+    PUSH_DRAWS_MIN = 2,
+    PUSH_DRAWS_MAX = 64,
+    PUSH_DRAWS_WIDTH_MAX = 65536, /* draws x classes: no wider than the widest row of probabilities */
+};
 
 /* One column of a push, checked and ready to be written. */
 struct push_part {
     struct column_id id;
+    const char *field; /* of the request */
     enum array_dtype dtype;
     size_t width;
     const uint8_t *rows;

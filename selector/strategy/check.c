@@ -182,7 +182,8 @@ enum select_status select_check_needs(const struct select_input *input, unsigned
     if ((needs & NEED_EMBEDDINGS) && input->embeddings == NULL)
         return select_fail(error, SELECT_NEEDS_COLUMN, "embeddings", "embeddings", "none");
     if ((needs & NEED_DRAWS) && input->draws == NULL)
-        return select_fail(error, SELECT_NEEDS_COLUMN, "draws", "draws or a committee's predictions", "none");
+        return select_fail(error, SELECT_NEEDS_COLUMN, "draws",
+            "draws (several predictions of each sample, by chance or by a committee)", "none");
     return SELECT_OK;
 }
 

@@ -53,6 +53,23 @@ def op(operation: str, **fields: Any) -> dict[str, Any]:
     return {"op": operation, "project": PROJECT, **fields}
 
 
+def committee(operation: str, **fields: Any) -> dict[str, Any]:
+    """An operation of the project whose predictions are draws."""
+    return {"op": operation, "project": "committee", **fields}
+
+
+def draws(members: int = 3) -> list[float]:
+    """What each member of a committee says of four samples: they agree on the first, and ever less on the others."""
+    rows: list[float] = []
+    for i in range(4):
+        for member in range(members):
+            top = 0.4 + 0.15 * i - 0.02 * i * member if i else 0.75
+            row = [(1 - top) / 2] * 3
+            row[member % 3 if i else 0] = top
+            rows += row
+    return rows
+
+
 def lease_of(step: str, index: int = 0) -> Callable[[Replies], dict[str, Any]]:
     """Slot and lease number of an item that an earlier step leased."""
 
@@ -231,6 +248,108 @@ def steps() -> list[Step]:
         ("snapshot", {"op": "SNAPSHOT", "name": "first"}, []),
         ("snapshot-again", {"op": "SNAPSHOT", "name": "first"}, []),
         ("snapshot-name", {"op": "SNAPSHOT", "name": "../first"}, []),
+        # Draws
+        ("draws-project", committee("PROJECT.CREATE", classes=CLASSES, price_microusd=80000), []),
+        ("draws-grant", committee("BUDGET.GRANT", amount_microusd=800000), []),
+        ("draws-samples", committee("SAMPLE.PUT", keys=KEYS[:4]), []),
+        (
+            "pred-put-no-draws",
+            committee("PRED.PUT", model_version=1, slots=[0], activate=True, probs=array("<f4", [1, 3], [1, 0, 0])),
+            [],
+        ),
+        ("plan-no-draws", committee("PLAN", count=1, strategy="bald"), []),
+        (
+            "pred-put-draws-not-before",
+            committee("PRED.PUT", model_version=1, slots=[1], draws=array("<f4", [1, 2, 3], [1, 0, 0, 0, 1, 0])),
+            [],
+        ),
+        (
+            "pred-put-draws",
+            committee(
+                "PRED.PUT",
+                model_version=2,
+                **{"from": 0},
+                activate=True,
+                draws={"dtype": "<f4", "shape": [4, 3, 3], "frame": 1},
+            ),
+            [floats(draws())],
+        ),
+        ("plan-bald", committee("PLAN", count=2, strategy="bald"), []),
+        ("plan-margin-of-mean", committee("PLAN", count=4, strategy="margin"), []),
+        ("sample-get-mean", committee("SAMPLE.GET", slots=[0, 1]), []),
+        (
+            "pred-put-draws-and-probs",
+            committee(
+                "PRED.PUT",
+                model_version=2,
+                slots=[0],
+                probs=array("<f4", [1, 3], [1, 0, 0]),
+                draws=array("<f4", [1, 3, 3], [1, 0, 0] * 3),
+            ),
+            [],
+        ),
+        (
+            "pred-put-draws-before",
+            committee("PRED.PUT", model_version=2, slots=[0], probs=array("<f4", [1, 3], [1, 0, 0])),
+            [],
+        ),
+        (
+            "pred-put-draws-other-number",
+            committee("PRED.PUT", model_version=2, slots=[0], draws=array("<f4", [1, 4, 3], [1, 0, 0] * 4)),
+            [],
+        ),
+        (
+            "pred-put-draws-other-dtype",
+            committee("PRED.PUT", model_version=2, slots=[0], draws=array("<f2", [1, 3, 3], [1, 0, 0] * 3)),
+            [],
+        ),
+        (
+            "pred-put-draws-one",
+            committee("PRED.PUT", model_version=3, activate=True, slots=[0], draws=array("<f4", [1, 1, 3], [1, 0, 0])),
+            [],
+        ),
+        (
+            "pred-put-draws-many",
+            committee("PRED.PUT", model_version=3, activate=True, slots=[0], draws=array("<f4", [1, 65, 3], [1, 0, 0] * 65)),
+            [],
+        ),
+        (
+            "pred-put-draws-classes",
+            committee("PRED.PUT", model_version=3, activate=True, slots=[0], draws=array("<f4", [1, 3, 2], [1, 0] * 3)),
+            [],
+        ),
+        (
+            "pred-put-draws-shape",
+            committee("PRED.PUT", model_version=3, activate=True, slots=[0], draws=array("<f4", [3, 3], [1, 0, 0] * 3)),
+            [],
+        ),
+        (
+            "pred-put-draws-sum",
+            committee(
+                "PRED.PUT", model_version=3, activate=True, slots=[0], draws=array("<f4", [1, 2, 3], [1, 0, 0, 0.5, 0, 0])
+            ),
+            [],
+        ),
+        (
+            "pred-put-draws-nan",
+            committee(
+                "PRED.PUT", model_version=3, activate=True, slots=[0], draws={"dtype": "<f4", "shape": [1, 2, 3], "frame": 1}
+            ),
+            [floats([1, 0, 0, 1, 0, float("nan")])],
+        ),
+        (
+            "pred-put-draws-half",
+            committee(
+                "PRED.PUT",
+                model_version=3,
+                activate=True,
+                slots=[0, 3],
+                draws=array("<f2", [2, 2, 3], [1, 0, 0, 0.75, 0.25, 0, 0, 1, 0, 0, 0, 1]),
+            ),
+            [],
+        ),
+        ("plan-bald-half", committee("PLAN", count=2, strategy="bald"), []),
+        # The daemon, again
         ("planner-cancel", {"op": "PLANNER.CANCEL"}, []),
         ("planner-cancel-type", {"op": "PLANNER.CANCEL", "task": 0}, []),
         ("drain-on", {"op": "DRAIN", "on": True}, []),
