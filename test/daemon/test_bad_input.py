@@ -56,6 +56,10 @@ def row(*values: float) -> dict[str, Any]:
     return array([values], "<f4")
 
 
+def draws(values: Any, dtype: str = "<f4", **fields: Any) -> dict[str, Any]:
+    return pred(model_version=3, activate=True, draws=array(values, dtype), **fields)
+
+
 def topk(classes: list[int], probs: list[float]) -> dict[str, Any]:
     return {"classes": array([classes], "<u2"), "probs": array([probs], "<f4")}
 
@@ -192,6 +196,20 @@ CASES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("pred: utility nan", "bad_request", "PRED.PUT", pred(utility=array([1, 2, 3, 4, 5, NAN], "<f4"))),
     ("pred: utility of two dimensions", "bad_request", "PRED.PUT", pred(utility=array(np.ones((6, 1)), "<f4"))),
     ("logits: inf", "bad_request", "PRED.PUT", pred(model_version=3, activate=True, from_=3, logits=row(INF, 0, 0))),
+    ("draws: two dimensions", "bad_request", "PRED.PUT", draws(np.ones((6, 3)) / 3)),
+    ("draws: four dimensions", "bad_request", "PRED.PUT", draws(np.ones((6, 2, 1, 3)) / 3)),
+    ("draws: one", "bad_request", "PRED.PUT", draws(np.ones((6, 1, 3)) / 3)),
+    ("draws: too many", "bad_request", "PRED.PUT", draws(np.ones((6, 65, 3)) / 3)),
+    ("draws: wrong number of classes", "bad_request", "PRED.PUT", draws(np.ones((6, 3, 2)) / 2)),
+    ("draws: dtype not taken here", "bad_request", "PRED.PUT", draws(np.ones((6, 3, 3)), "<u2")),
+    ("draws: wrong number of rows", "bad_request", "PRED.PUT", draws(np.ones((5, 3, 3)) / 3, slots=[0], from_=None)),
+    ("draws: nan", "bad_request", "PRED.PUT", draws([[[1, 0, 0], [NAN, 0, 1]]], from_=3)),
+    ("draws: negative", "bad_request", "PRED.PUT", draws([[[1, 0, 0], [-0.1, 0.1, 1]]], from_=3)),
+    ("draws: a row that sums to less", "bad_request", "PRED.PUT", draws([[[1, 0, 0], [0.5, 0, 0]]], from_=3)),
+    ("draws: half out of tolerance", "bad_request", "PRED.PUT", draws([[[1, 0, 0], [0.5, 0.5, 0.1]]], "<f2", from_=3)),
+    ("draws: beside probs", "bad_request", "PRED.PUT", {**draws(np.ones((6, 3, 3)) / 3), "probs": shaped()}),
+    ("draws: beside topk", "bad_request", "PRED.PUT", {**draws([[[1, 0, 0]] * 2], from_=3), "topk": topk([0], [1])}),
+    ("draws: after probs", "conflict", "PRED.PUT", {**draws(np.ones((6, 3, 3)) / 3), "model_version": 2}),
     ("topk: no probs", "bad_request", "PRED.PUT", pred(model_version=3, activate=True, topk={"classes": array([[0]], "<u2")})),
     (
         "topk: class out of range",

@@ -15,18 +15,23 @@ from .wire import MAX_SAMPLES_PER_REQUEST, Request, floats, samples_field
 # The daemon stores columns in blocks of 256 rows; a request that covers whole blocks costs no reading back.
 BLOCK_ROWS = 256
 REQUEST_BYTES = 8 << 20
+BLOCK_BYTES_MAX = 48 << 20  # the daemon takes requests of 64 MiB, unless it is configured otherwise
 WINDOW = 4
 
 Columns = dict[str, Any]
 
 
-def prediction_columns(probs: Any, logits: Any, topk: Any, utility: Any) -> Columns:
+def prediction_columns(probs: Any, logits: Any, draws: Any, topk: Any, utility: Any) -> Columns:
     """Return the columns of a prediction in the dtypes that the protocol takes."""
     columns: Columns = {}
     if probs is not None:
         columns["probs"] = floats(probs)
     if logits is not None:
         columns["logits"] = floats(logits)
+    if draws is not None:
+        columns["draws"] = floats(draws)
+        if columns["draws"].ndim != 3:
+            raise ValueError(f"draws: expected an array of shape (n, draws, classes), got {columns['draws'].shape}")
     if topk is not None:
         classes, values = (topk["classes"], topk["probs"]) if isinstance(topk, dict) else topk
         classes = np.asarray(classes)
@@ -58,8 +63,10 @@ def row_count(columns: Columns) -> int:
 
 
 def rows_per_request(columns: Columns) -> int:
-    """Return how many rows fill a request: whole blocks, about `REQUEST_BYTES`."""
+    """Return how many rows fill a request: whole blocks, about `REQUEST_BYTES`; a part of one where that is too much."""
     row_bytes = sum(array.nbytes // max(1, len(array)) for array in leaf_arrays(columns)) + 4
+    if row_bytes * BLOCK_ROWS > BLOCK_BYTES_MAX:
+        return max(1, REQUEST_BYTES // row_bytes)
     blocks = max(1, REQUEST_BYTES // row_bytes // BLOCK_ROWS)
     return min(blocks * BLOCK_ROWS, MAX_SAMPLES_PER_REQUEST)
 

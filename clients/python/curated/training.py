@@ -149,6 +149,7 @@ class Training:
         *,
         probs: Any = None,
         logits: Any = None,
+        draws: Any = None,
         topk: Any = None,
         utility: Any = None,
         embeddings: Any = None,
@@ -172,6 +173,11 @@ class Training:
         probs, logits : array of shape (n, classes), optional
             Class probabilities, or logits, which the daemon turns into probabilities. Half floats stay half floats;
             anything but half and single becomes single.
+        draws : array of shape (n, draws, classes), optional
+            In place of `probs`: 2 to 64 predictions of each sample, from Monte-Carlo dropout or a committee. Their mean
+            serves as `probs`; ``"bald"``, ``"power_bald"``, ``"variation_ratio"``, ``"vote_entropy"`` and
+            ``"committee_kl"`` read the draws themselves. (`select` takes them as (draws, n, classes): here a sample's
+            draws belong together, since samples are pushed in parts.)
         topk : pair of arrays of shape (n, k), optional
             Class indices and their probabilities, likeliest first.
         utility : array of shape (n,), optional
@@ -192,14 +198,14 @@ class Training:
         int
             The number of rows pushed.
         """
-        columns = pushing.prediction_columns(probs, logits, topk, utility)
+        columns = pushing.prediction_columns(probs, logits, draws, topk, utility)
         predictions = bool(columns)
         fields: dict[str, Any] = {}
         if embeddings is not None:
             columns["embeddings"] = floats(embeddings)
             fields["space"] = space or DEFAULT_SPACE
         if not columns:
-            raise TypeError("nothing to push: give probs, logits, topk, utility or embeddings")
+            raise TypeError("nothing to push: give probs, logits, draws, topk, utility or embeddings")
         if predictions and model_version is None:
             raise TypeError("predictions need a model_version")
         rows = pushing.row_count(columns)
