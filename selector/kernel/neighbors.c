@@ -96,7 +96,7 @@ static void measure_pending(const struct search *search, const struct worker *wo
  */
 static void take(const struct search *search, const struct worker *worker, struct query *query, float bound, uint32_t at)
 {
-    if (at == query->at || bound > query->cut)
+    if (at == query->at || bound > query->cut || search->sketch->places[at] < search->found->hidden)
         return;
     if (kernel_smallest_add(query->leading, query->nearest.k, bound)) {
         measure(search, worker, query, at);
