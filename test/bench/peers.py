@@ -369,7 +369,7 @@ def herding_blocks(points: Floats, k: int, radius: float, weight: Floats, known:
 
 def bench_large(bench: Bench) -> None:
     """Uncertainty coverage and BADGE on all embeddings, and approximate neighbours among four times as many."""
-    points, probs, k = bench.embeddings, bench.probs(10), 50 // bench.part
+    points, probs, k = bench.embeddings, bench.probs(10), 200 // bench.part
     known = np.arange(0, len(points), 60)
     labels = probs[known].argmax(1)
     arguments = {"embeddings": points, "probs": probs, "labeled": known, "labels": labels, "references_max": len(points)}
@@ -447,7 +447,7 @@ def balls(points: Floats, radius: float) -> Callable[[Any], float]:
 
 def bench_clusters(bench: Bench) -> None:
     points, k = bench.embeddings, 100
-    typiclust_numpy(points[:2000], k)  # loads the packages, whose memory is not the method's
+    typiclust_numpy(points[:2000], 3)  # loads the packages, whose memory is not the method's
     bench.compare(
         "typiclust",
         f"{shape(points)}-k{k}",
