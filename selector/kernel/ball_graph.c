@@ -53,6 +53,12 @@ static void run_begin(uint8_t *run, uint32_t tile, uint8_t place)
     run[RUN_HEAD] = place;
 }
 
+/* Counts one more place of a run. */
+static void run_lengthen(uint8_t *run)
+{
+    run[RUN_HEAD - 1]++;
+}
+
 /* Whether there is room for one more run. */
 static bool make_room(struct build *build, struct panel *panel)
 {
@@ -79,7 +85,7 @@ static bool append(void *context, uint32_t a, uint32_t b)
         return false;
     uint8_t *last = panel->bytes + panel->last;
     if (panel->pairs++ > 0 && last[0] == a % TILE && run_tile(last + 1) == b / TILE) {
-        last[1 + RUN_HEAD - 1]++;
+        run_lengthen(last + 1);
         panel->bytes[panel->size++] = (uint8_t)(b % TILE);
         return true;
     }
@@ -162,7 +168,7 @@ static void list_backward(struct lists *lists, const struct panel *panel, uint32
             size_t place = other + run[RUN_HEAD + i];
             size_t *next = &lists->next[place];
             if (lists->stamp[place] == tile) {
-                runs[lists->open[place] + RUN_HEAD - 1]++;
+                run_lengthen(runs + lists->open[place]);
                 runs[(*next)++] = panel->bytes[at];
                 continue;
             }

@@ -81,26 +81,17 @@ static size_t count_from(const struct kernel_sketch *sketch, size_t from)
 /* Relative error of a distance, twice over. */
 static double rounding(size_t terms)
 {
-    return (double)(terms + 8) * 0x1p-22;
-}
-
-/* What is lost of a squared distance at most where its terms are too small for a float's digits. */
-static double underflow(size_t terms)
-{
-    return (double)terms * 0x1p-120;
+    return 4 * kernel_rounding(terms);
 }
 
 static struct bounds bounds_of(const struct search *search, const float *point)
 {
     const struct kernel_sketch *sketch = search->pairs->sketch;
-    double share = rounding(sketch->rows->width);
-    double lost = underflow(sketch->rows->width);
-    double farthest = (double)search->pairs->radius2 * (1 + share) + lost;
-    double distance = sqrt(farthest) + sketch->slack;
-    double cut = distance * distance - (double)point[sketch->width - 1] + sketch->slack2;
-    return (struct bounds){.out = (float)(cut + fabs(cut) * 0x1p-22),
-        .in = search->radius * (1 - share) - sketch->slack - sqrt(lost),
-        .norm2 = point[sketch->width - 1],
+    size_t d = sketch->rows->width;
+    float norm2 = point[sketch->width - 1];
+    return (struct bounds){.out = kernel_sketch_cut(sketch, norm2, (double)search->pairs->radius2),
+        .in = search->radius * (1 - rounding(d)) - sketch->slack - sqrt(kernel_underflow(d)),
+        .norm2 = norm2,
         .rest = point[sketch->width - 2]};
 }
 
@@ -255,7 +246,7 @@ static void compare_hits(struct search *search, const struct tile *tile, size_t 
     size_t at = tile->dense[number];
     double radius2 = (double)search->pairs->radius2;
     double share = rounding(search->pairs->sketch->rows->width);
-    double lost = underflow(search->pairs->sketch->rows->width);
+    double lost = kernel_underflow(search->pairs->sketch->rows->width);
     uint32_t row = (uint32_t)(tile->first + tile->near[at]);
     for (size_t h = 0; h < tile->hit_count[at]; h++) {
         size_t j = tile->hits[at * TILE + h];

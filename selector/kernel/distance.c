@@ -77,7 +77,8 @@ struct pass {
     const struct kernel_points *points;
     const uint32_t *point_slots;
     const struct kernel_subset *set;
-    float scale;
+    const float *scales; /* one, or of the densities */
+    size_t scale_count;
     unsigned k;
     float *out;
     float *scratch; /* for each worker: set rows, their squared lengths, distances */
@@ -109,11 +110,17 @@ static void pass_join(const struct pass *pass, size_t i, float *row, const uint3
         }
         return;
     }
-    kernel_similarities(row, m, pass->scale);
-    if (pass->kind == PASS_COVER)
+    if (pass->kind == PASS_COVER) {
+        kernel_similarities(row, m, pass->scales[0]);
         pass->out[i] = max_of(row, m, pass->out[i]);
-    else
-        pass->out[i] += sum_of(row, m);
+        return;
+    }
+    for (size_t s = 0; s < pass->scale_count; s++) {
+        float values[SET_TILE];
+        memcpy(values, row, m * sizeof *values);
+        kernel_similarities(values, m, pass->scales[s]);
+        pass->out[s * pass->points->count + i] += sum_of(values, m);
+    }
 }
 
 static void pass_tile(void *context, size_t tile, unsigned worker)
@@ -166,14 +173,15 @@ enum kernel_status kernel_neighbor_distance(struct kernel_team *team, const stru
 enum kernel_status kernel_cover(
     struct kernel_team *team, const struct kernel_points *points, const struct kernel_subset *set, float scale, float *cover)
 {
-    struct pass pass = {.kind = PASS_COVER, .points = points, .set = set, .scale = scale, .out = cover};
+    struct pass pass = {.kind = PASS_COVER, .points = points, .set = set, .scales = &scale, .out = cover};
     return pass_run(team, &pass);
 }
 
-enum kernel_status kernel_density(
-    struct kernel_team *team, const struct kernel_points *points, const struct kernel_subset *set, float scale, float *sum)
+enum kernel_status kernel_density(struct kernel_team *team, const struct kernel_points *points, const struct kernel_subset *set,
+    const float *scales, size_t scale_count, float *sums)
 {
-    memset(sum, 0, points->count * sizeof *sum);
-    struct pass pass = {.kind = PASS_DENSITY, .points = points, .set = set, .scale = scale, .out = sum};
+    memset(sums, 0, scale_count * points->count * sizeof *sums);
+    struct pass pass = {
+        .kind = PASS_DENSITY, .points = points, .set = set, .scales = scales, .scale_count = scale_count, .out = sums};
     return pass_run(team, &pass);
 }

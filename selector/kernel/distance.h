@@ -49,6 +49,6 @@ enum kernel_status kernel_neighbor_distance(struct kernel_team *team, const stru
 enum kernel_status kernel_cover(
     struct kernel_team *team, const struct kernel_points *points, const struct kernel_subset *set, float scale, float *cover);
 
-/* sum[i] = sum over the rows of `set` of exp(-d2 / scale): the weight of the set around point i. */
-enum kernel_status kernel_density(
-    struct kernel_team *team, const struct kernel_points *points, const struct kernel_subset *set, float scale, float *sum);
+/* sums[s * points->count + i] = sum over the rows of `set` of exp(-d2 / scales[s]): the weight of the set around point i. */
+enum kernel_status kernel_density(struct kernel_team *team, const struct kernel_points *points, const struct kernel_subset *set,
+    const float *scales, size_t scale_count, float *sums);

@@ -59,13 +59,7 @@ struct search {
 /* The greatest bound of a pair that could still be among the k nearest. */
 static void set_cut(const struct search *search, struct query *query)
 {
-    size_t width = search->sketch->rows->width;
-    double farthest = (double)kernel_nearest_last(&query->nearest);
-    /* What kernel_distance2 rounds, and what it underflows. */
-    farthest = farthest * (1 + (double)(width + 8) * 0x1p-22) + (double)width * 0x1p-120;
-    double distance = sqrt(farthest) + search->sketch->slack;
-    double cut = distance * distance - (double)query->norm2 + search->sketch->slack2;
-    query->cut = (float)(cut + fabs(cut) * 0x1p-22);
+    query->cut = kernel_sketch_cut(search->sketch, query->norm2, (double)kernel_nearest_last(&query->nearest));
 }
 
 static void measure(const struct search *search, const struct worker *worker, struct query *query, uint32_t at)
@@ -102,7 +96,7 @@ static void measure_pending(const struct search *search, const struct worker *wo
  */
 static void take(const struct search *search, const struct worker *worker, struct query *query, float bound, uint32_t at)
 {
-    if (at == query->at || bound > query->cut)
+    if (at == query->at || bound > query->cut || search->sketch->places[at] < search->found->hidden)
         return;
     if (kernel_smallest_add(query->leading, query->nearest.k, bound)) {
         measure(search, worker, query, at);

@@ -20,12 +20,13 @@ struct kernel_neighbors {
     uint32_t *slots;     /* [queries x k] */
     float *distances2;   /* [queries x k] squared */
     size_t visits;       /* tiles of the sketch that a row is compared with, its own and the nearest; 0: all, which is exact */
+    size_t hidden;       /* the first so many rows of the list that was sketched are nobody's neighbours */
     atomic_size_t *done; /* queries done, for a progress callback; NULL: not counted */
 };
 
 /*
  * Neighbours of the rows at queries[0..query_count) of the list that was sketched, each once; of all of it, in its order, where
- * `queries` is NULL; among all rows of the sketch but themselves.
+ * `queries` is NULL; among all rows of the sketch but themselves and the hidden ones.
  */
 enum kernel_status kernel_neighbors_find(struct kernel_team *team, const struct kernel_sketch *sketch, const uint32_t *queries,
     size_t query_count, const struct kernel_neighbors *found);

@@ -122,6 +122,19 @@ static bool allocate(struct kernel_similarity_row *row, size_t count, size_t all
     return true;
 }
 
+/* Fills a row that lists its points with those of values[..] that are above the cover; `references` as a row's. */
+static void copy_above(
+    const float *values, const uint32_t *references, const float *cover, const struct kernel_similarity_row *row)
+{
+    for (size_t i = 0, at = 0; at < row->count; i++) {
+        uint32_t reference = references != NULL ? references[i] : (uint32_t)i;
+        if (!(values[i] > cover[reference]))
+            continue;
+        row->values[at] = values[i];
+        row->references[at++] = reference;
+    }
+}
+
 bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *values, const float *cover, size_t count)
 {
     size_t above;
@@ -134,12 +147,7 @@ bool kernel_similarity_row_init(struct kernel_similarity_row *row, const float *
     }
     if (!allocate(row, above, count, true))
         return false;
-    for (size_t i = 0, at = 0; at < above; i++) {
-        if (!(values[i] > cover[i]))
-            continue;
-        row->values[at] = values[i];
-        row->references[at++] = (uint32_t)i;
-    }
+    copy_above(values, NULL, cover, row);
     return true;
 }
 
@@ -171,13 +179,7 @@ void kernel_similarity_row_shrink(struct kernel_similarity_row *row, const float
     struct kernel_similarity_row kept;
     if (!much || !allocate(&kept, above, row->all, true))
         return;
-    for (size_t i = 0, at = 0; at < above; i++) {
-        uint32_t reference = row->references != NULL ? row->references[i] : (uint32_t)i;
-        if (!(row->values[i] > cover[reference]))
-            continue;
-        kept.values[at] = row->values[i];
-        kept.references[at++] = reference;
-    }
+    copy_above(row->values, row->references, cover, &kept);
     kernel_similarity_row_deinit(row);
     *row = kept;
 }

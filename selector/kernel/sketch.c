@@ -22,12 +22,6 @@ enum {
 static const double rest_wanted[] = {[KERNEL_SKETCH_NEIGHBORS] = 0.10, [KERNEL_SKETCH_PAIRS] = 0.20};
 static const double rest_most = 0.25; /* more, and they bound too little */
 
-/* Relative error of a sum of products of that many terms by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
-static double rounding(size_t terms)
-{
-    return (double)(terms + 8) * 0x1p-24;
-}
-
 struct sketching {
     struct kernel_sketch *sketch;
     const struct kernel_directions *directions;
@@ -90,19 +84,19 @@ static void sketch_tile(void *context, size_t tile, unsigned worker)
 
 /*
  * Coordinates: with P the directions as rows, P = S Q where Q is orthonormal and |S - 1| <= error. Against the exact Q x, P x
- * is off by error |x|, and by its rounding, rounding(d) |x| in each coordinate. The rest x - P^T P x is off by twice that and
- * by the rounding of the second product. The origin is taken off within 2^-24 |x|. Two rows have two errors.
+ * is off by error |x|, and by its rounding, kernel_rounding(d) |x| in each coordinate. The rest x - P^T P x is off by twice
+ * that and by the rounding of the second product. The origin is taken off within 2^-24 |x|. Two rows have two errors.
  */
 static void set_slack(struct kernel_sketch *sketch, const struct kernel_directions *directions, double longest)
 {
     size_t d = sketch->rows->width;
     double side = sqrt((double)directions->count);
-    double product = side * (rounding(d) + rounding(directions->count));
-    double error = 4 * (product + directions->error) + 2 * rounding(d);
+    double product = side * (kernel_rounding(d) + kernel_rounding(directions->count));
+    double error = 4 * (product + directions->error) + 2 * kernel_rounding(d);
     if (directions->count == 0)
         error = 0x1p-23;
     sketch->slack = 2.1 * error * longest;
-    sketch->slack2 = 8 * rounding(sketch->width + d) * longest * longest;
+    sketch->slack2 = 8 * kernel_rounding(sketch->width + d) * longest * longest;
 }
 
 static enum kernel_status fill(
@@ -274,4 +268,13 @@ void kernel_sketch_query(const float *sketch, size_t width, float *query)
     for (size_t j = 0; j + 1 < width; j++)
         query[j] = -2 * sketch[j];
     query[width - 1] = 1;
+}
+
+float kernel_sketch_cut(const struct kernel_sketch *sketch, float norm2, double distance2)
+{
+    size_t d = sketch->rows->width;
+    /* What kernel_distance2 rounds, and what it underflows. */
+    double distance = sqrt(distance2 * (1 + 4 * kernel_rounding(d)) + kernel_underflow(d)) + sketch->slack;
+    double cut = distance * distance - (double)norm2 + sketch->slack2;
+    return (float)(cut + fabs(cut) * 0x1p-22);
 }

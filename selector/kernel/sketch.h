@@ -51,3 +51,9 @@ const float *kernel_sketch_tile(const struct kernel_sketch *sketch, size_t from,
  * length.
  */
 void kernel_sketch_query(const float *sketch, size_t width, float *query);
+
+/*
+ * The greatest product that a query can have with another sketch while kernel_distance2 of the two rows is `distance2` or less;
+ * `norm2` is the squared length of the query's sketch.
+ */
+float kernel_sketch_cut(const struct kernel_sketch *sketch, float norm2, double distance2);

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Lists of up to SHORT_MAX rows have a worker each, which makes a distance once for both its ends. */
-enum { TILE = 128, PART = 512, SHORT_MAX = 2048 };
+enum { TILE = 128, PART = 256 };
 
 static size_t least(size_t a, size_t b)
 {
@@ -76,7 +75,7 @@ static void gather_points(const struct kernel_subset *set, const uint32_t *slots
         norm2[i] = kernel_norm2(values + i * width, width);
 }
 
-/* --- short lists -------------------------------------------------------------------------------------------------------- */
+/* --- short lists: a worker each, which makes a distance once for both its ends ------------------------------------------- */
 
 struct short_lists {
     struct kernel_team *team;
@@ -84,11 +83,28 @@ struct short_lists {
     size_t longest;
     unsigned k; /* of any at most */
     float *scratch;
-    size_t scratch_size; /* for each worker: points, their squared lengths, smallest, limits, distances */
+    size_t scratch_size; /* for each worker: a part, a tile, distances, smallest, limits */
     atomic_size_t *done;
 };
 
-/* Joins distances of row `row` to rows first..first + count - 1 to either's; limits[i] is the last of row i's. */
+/* One list, its worker's memory. */
+struct short_list {
+    const struct kernel_subset *set;
+    float *part; /* [PART x width] */
+    float *part_norm2;
+    float *tile; /* [TILE x width] */
+    float *tile_norm2;
+    float *distances; /* [PART x TILE] */
+    float *limits;    /* [set->count] the last of each row's smallest */
+    struct smallest smallest;
+};
+
+static bool is_short(const struct kernel_spread_list *list)
+{
+    return list->set.count <= TYPICALITY_SET_MAX;
+}
+
+/* Joins distances of row `row` to rows first..first + count - 1 to the smallest of either. */
 KERNEL_INLINE void join_pairs_body(
     const float *distances, size_t first, size_t count, size_t row, const struct smallest *smallest, float *limits)
 {
@@ -112,45 +128,63 @@ KERNEL_VARIANTS(join_pairs,
 
 static size_t short_scratch(const struct short_lists *self, size_t width)
 {
-    return self->longest * (width + 1 + smallest_stride(self->k) + 1) + (size_t)PART * TILE;
+    return (PART + TILE) * (width + 1) + (size_t)PART * TILE + self->longest * (smallest_stride(self->k) + 1);
 }
 
-/* Distances of rows from `first` on to rows first..first + TILE - 1. */
-static void join_tile(const struct short_lists *self, unsigned worker, const struct kernel_points *points, size_t first,
-    const struct smallest *smallest, float *limits, float *distances)
+static struct short_list short_list_init(const struct short_lists *self, const struct kernel_spread_list *list, unsigned worker)
 {
-    size_t width = points->width;
-    size_t columns = least(TILE, points->count - first);
-    struct kernel_points tile = {points->values + first * width, points->norm2 + first, columns, width};
-    for (size_t at = first; at < points->count && !kernel_team_poll(self->team, worker); at += PART) {
-        size_t m = least(PART, points->count - at);
-        kernel_distances(points->values + at * width, points->norm2 + at, m, &tile, distances);
-        for (size_t i = 0; i < m; i++)
-            join_pairs(distances + i * columns, first, least(at + i - first, columns), at + i, smallest, limits);
+    size_t width = list->set.rows->width;
+    struct short_list new = {.set = &list->set, .part = self->scratch + worker * self->scratch_size};
+    new.part_norm2 = new.part + PART *width;
+    new.tile = new.part_norm2 + PART;
+    new.tile_norm2 = new.tile + TILE *width;
+    new.distances = new.tile_norm2 + TILE;
+    new.limits = new.distances + (size_t)PART *TILE;
+    for (size_t i = 0; i < list->set.count; i++)
+        new.limits[i] = INFINITY;
+    new.smallest = smallest_init(new.limits + self->longest, list->set.count, list->k);
+    return new;
+}
+
+/* Rows at..at + count - 1 of the list, which are the part, with each other and all before them. */
+static void join_part(const struct short_lists *self, unsigned worker, const struct short_list *list, size_t at, size_t count)
+{
+    size_t width = list->set->rows->width;
+    gather_points(list->set, list->set->slots + at, count, list->part, list->part_norm2);
+    for (size_t first = 0; first < at && !kernel_team_poll(self->team, worker); first += TILE) {
+        size_t columns = least(TILE, at - first);
+        struct kernel_points tile = {list->tile, list->tile_norm2, columns, width};
+        gather_points(list->set, list->set->slots + first, columns, list->tile, list->tile_norm2);
+        kernel_distances(list->part, list->part_norm2, count, &tile, list->distances);
+        for (size_t i = 0; i < count; i++)
+            join_pairs(list->distances + i * columns, first, columns, at + i, &list->smallest, list->limits);
+    }
+    for (size_t first = 0; first < count && !kernel_team_poll(self->team, worker); first += TILE) {
+        size_t columns = least(TILE, count - first);
+        const float *values = list->part + first * width;
+        const float *norm2 = list->part_norm2 + first;
+        struct kernel_points tile = {values, norm2, columns, width};
+        kernel_distances(values, norm2, count - first, &tile, list->distances);
+        for (size_t i = 0; i < count - first; i++)
+            join_pairs(
+                list->distances + i * columns, at + first, least(i, columns), at + first + i, &list->smallest, list->limits);
     }
 }
 
-static void short_list(void *context, size_t l, unsigned worker)
+static void spread_short_list(void *context, size_t l, unsigned worker)
 {
     const struct short_lists *self = context;
-    const struct kernel_spread_list *list = &self->lists[l];
-    size_t count = list->set.count;
-    size_t width = list->set.rows->width;
-    if (count > SHORT_MAX)
+    if (!is_short(&self->lists[l]))
         return;
-    float *values = self->scratch + worker * self->scratch_size;
-    float *norm2 = values + self->longest * width;
-    float *limits = norm2 + self->longest;
-    float *distances = limits + self->longest;
-    struct smallest smallest = smallest_init(distances + (size_t)PART * TILE, count, list->k);
-    gather_points(&list->set, list->set.slots, count, values, norm2);
+    size_t count = self->lists[l].set.count;
+    size_t parts = (count + PART - 1) / PART;
+    struct short_list list = short_list_init(self, &self->lists[l], worker);
+    for (size_t part = 0; part < parts; part++) {
+        size_t at = count * part / parts;
+        join_part(self, worker, &list, at, count * (part + 1) / parts - at);
+    }
     for (size_t i = 0; i < count; i++)
-        limits[i] = INFINITY;
-    struct kernel_points points = {values, norm2, count, width};
-    for (size_t first = 0; first < count; first += TILE)
-        join_tile(self, worker, &points, first, &smallest, limits, distances);
-    for (size_t i = 0; i < count; i++)
-        list->spread[i] = mean_distance(&smallest, i);
+        self->lists[l].spread[i] = mean_distance(&list.smallest, i);
     atomic_fetch_add(self->done, count);
 }
 
@@ -159,7 +193,7 @@ static enum kernel_status spread_short(
 {
     struct short_lists self = {.team = team, .lists = lists, .done = done};
     for (size_t l = 0; l < list_count; l++) {
-        if (lists[l].set.count > SHORT_MAX)
+        if (!is_short(&lists[l]))
             continue;
         self.longest = lists[l].set.count > self.longest ? lists[l].set.count : self.longest;
         self.k = lists[l].k > self.k ? lists[l].k : self.k;
@@ -170,12 +204,12 @@ static enum kernel_status spread_short(
     self.scratch = malloc(kernel_team_size(team) * self.scratch_size * sizeof *self.scratch);
     if (self.scratch == NULL)
         return KERNEL_NO_MEMORY;
-    bool finished = kernel_team_run(team, list_count, short_list, &self);
+    bool finished = kernel_team_run(team, list_count, spread_short_list, &self);
     free(self.scratch);
     return finished ? KERNEL_OK : KERNEL_STOPPED;
 }
 
-/* --- long lists --------------------------------------------------------------------------------------------------------- */
+/* --- long lists: all workers, rows that stand for the list ---------------------------------------------------------------- */
 
 struct long_list {
     struct kernel_team *team;
@@ -273,7 +307,7 @@ enum kernel_status kernel_spread(
 {
     enum kernel_status status = spread_short(team, lists, list_count, done);
     for (size_t l = 0; status == KERNEL_OK && l < list_count; l++) {
-        if (lists[l].set.count > SHORT_MAX)
+        if (!is_short(&lists[l]))
             status = spread_long(team, &lists[l], done);
     }
     return status;

@@ -43,3 +43,15 @@ float kernel_norm2(const float *a, size_t width);
 
 /* Squared Euclidean distance, from the differences: no cancellation, and the same bits wherever it is computed. */
 float kernel_distance2(const float *a, const float *b, size_t width);
+
+/* Relative error, at most, of a sum of so many products by kernel_gemm_nt or kernel_norm2, whatever the order of the sum. */
+static inline double kernel_rounding(size_t terms)
+{
+    return (double)(terms + 8) * 0x1p-24;
+}
+
+/* What such a sum loses, at most, where its terms are too small for a float's digits. */
+static inline double kernel_underflow(size_t terms)
+{
+    return (double)terms * 0x1p-120;
+}

@@ -44,22 +44,25 @@ done:
     return status;
 }
 
-/* Lowers share[i] to the share of classes among the answers around point i, at one scale. */
+/* share[i] = the share of classes among the answers around point i, the least of that at several scales. */
 static enum select_status vote(const struct select_points *points, const struct select_job *job,
-    const struct kernel_subset *refused, const struct kernel_subset *answered, float scale, float *share)
+    const struct kernel_subset *refused, const struct kernel_subset *answered, float *share)
 {
+    const float scales[] = {points->scale, wide * points->scale};
+    enum { SCALES = sizeof scales / sizeof *scales };
     size_t count = points->points.count;
-    float *against = malloc((count + 1) * sizeof *against);
-    float *in_favor = malloc((count + 1) * sizeof *in_favor);
+    float *against = malloc((SCALES * count + 1) * sizeof *against);
+    float *in_favor = malloc((SCALES * count + 1) * sizeof *in_favor);
     enum select_status status = SELECT_NO_MEMORY;
     if (against == NULL || in_favor == NULL)
         goto done;
-    status = select_status_of(kernel_density(job->team, &points->points, refused, scale, against));
+    status = select_status_of(kernel_density(job->team, &points->points, refused, scales, SCALES, against));
     if (status == SELECT_OK)
-        status = select_status_of(kernel_density(job->team, &points->points, answered, scale, in_favor));
+        status = select_status_of(kernel_density(job->team, &points->points, answered, scales, SCALES, in_favor));
     for (size_t i = 0; status == SELECT_OK && i < count; i++) {
-        float here = (VOTES_MIN + in_favor[i]) / (VOTES_MIN + in_favor[i] + against[i]);
-        share[i] = here < share[i] ? here : share[i];
+        share[i] = 1;
+        for (size_t at = i; at < SCALES * count; at += count)
+            share[i] = fminf(share[i], (VOTES_MIN + in_favor[at]) / (VOTES_MIN + in_favor[at] + against[at]));
     }
 done:
     free(against);
@@ -98,11 +101,7 @@ enum select_status select_auto_heed(struct select_points *points, const struct s
         goto done;
     struct kernel_subset no = {input->embeddings, slots, refused, points->origin};
     struct kernel_subset yes = {input->embeddings, slots + answered, input->n - answered, points->origin};
-    for (size_t i = 0; i < count; i++)
-        share[i] = 1;
-    status = vote(points, job, &no, &yes, points->scale, share);
-    if (status == SELECT_OK)
-        status = vote(points, job, &no, &yes, wide * points->scale, share);
+    status = vote(points, job, &no, &yes, share);
     for (size_t i = 0; status == SELECT_OK && i < count; i++)
         points->weight[i] *= share[i] * share[i];
 done:

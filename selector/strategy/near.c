@@ -19,12 +19,6 @@ enum {
     ROUNDS = 3,
 };
 
-/* Relative error of a sum of products of so many terms. */
-static double rounding(size_t terms)
-{
-    return (double)(terms + 8) * 0x1p-24;
-}
-
 struct entry {
     double length;
     uint32_t slot;
@@ -198,7 +192,7 @@ static enum kernel_status make_marks(struct select_near *near, const uint32_t *s
     free(origin);
     if (status != KERNEL_OK || near->directions.count != MARKS)
         return status;
-    near->mark_error = 2 * sqrt(MARKS) * rounding(near->rows->width) + near->directions.error;
+    near->mark_error = 2 * sqrt(MARKS) * kernel_rounding(near->rows->width) + near->directions.error;
     bool all = kernel_team_run(near->team, (count + TILE - 1) / TILE, mark_tile, near);
     return all ? KERNEL_OK : KERNEL_STOPPED;
 }

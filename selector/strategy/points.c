@@ -1,6 +1,7 @@
 #include "selector/strategy/points.h"
 
 #include "selector/kernel/centered.h"
+#include "selector/kernel/cover.h"
 #include "selector/kernel/random.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/quota.h"
@@ -309,7 +310,11 @@ enum select_status select_points_init(
 
 enum select_status select_points_cover(struct select_points *points, const struct select_job *job)
 {
-    struct kernel_subset known = {job->input->embeddings, points->known, points->known_count, points->origin};
+    const struct kernel_rows *rows = job->input->embeddings;
+    if (points->known_count >= KERNEL_COVER_MANY)
+        return select_status_of(kernel_cover_by_many(job->team, rows, points->slots, points->points.count, points->known,
+            points->known_count, points->scale, job->policy->seed, points->cover));
+    struct kernel_subset known = {rows, points->known, points->known_count, points->origin};
     return select_status_of(kernel_cover(job->team, &points->points, &known, points->scale, points->cover));
 }
 

@@ -14,6 +14,15 @@ def fashion_mnist() -> np.ndarray:
     return pixels.reshape(-1, 784).astype("<f4") / 255
 
 
+def shifted(images: np.ndarray) -> np.ndarray:
+    """Return four times as many: the images, and each moved by a pixel right, down, and both, with a little noise."""
+    rng = np.random.default_rng(5)
+    square = images.reshape(-1, 28, 28)
+    moved = [np.roll(square, move, (1, 2)).reshape(images.shape) for move in ((0, 1), (1, 0), (1, 1))]
+    noisy = [image + rng.normal(0, 0.02, images.shape).astype(np.float32) for image in moved]
+    return np.concatenate([images, *noisy])
+
+
 def behind_random_layer(images: np.ndarray) -> np.ndarray:
     """Return 512 dimensions an image: the images behind one random layer, so that they are as clumped as real embeddings."""
     layer = np.random.default_rng(0).normal(size=(images.shape[1], 512)).astype(np.float32) / 28

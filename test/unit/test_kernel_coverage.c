@@ -374,19 +374,23 @@ static void test_neighbors(void **state)
         assert_int_equal(nearer, 2);
     }
     float cover[Q] = {0};
-    float sum[Q];
+    const float scales[] = {p.input.scale, 4 * p.input.scale};
+    float sums[2 * Q];
     set.count = 50;
     assert_int_equal(kernel_cover(team, &p.input.references, &set, p.input.scale, cover), KERNEL_OK);
-    assert_int_equal(kernel_density(team, &p.input.references, &set, p.input.scale, sum), KERNEL_OK);
+    assert_int_equal(kernel_density(team, &p.input.references, &set, scales, 2, sums), KERNEL_OK);
     for (size_t q = 0; q < Q; q++) {
         double most = 0;
         double total = 0;
+        double total_wide = 0;
         for (size_t i = 0; i < 50; i++) {
             most = fmax(most, similarity(&p, i, q));
             total += similarity(&p, i, q);
+            total_wide += pow(similarity(&p, i, q), 0.25);
         }
         assert_true(fabs(most - (double)cover[q]) < 1e-4);
-        assert_true(fabs(total - (double)sum[q]) < 1e-3);
+        assert_true(fabs(total - (double)sums[q]) < 1e-3);
+        assert_true(fabs(total_wide - (double)sums[Q + q]) < 1e-3);
     }
     kernel_team_free(&team);
     problem_free(&p);

@@ -113,7 +113,7 @@ static void test_bits(void **state)
     const struct world *world = *state;
     size_t m = 200, n = 150, k = 520;
     if (!kernel_cpu_fma())
-        skip();
+        skip(); /* the bits of BLIS's products depend on their shape */
     kernel_gemm_nt(m, n, k, world->a, k, world->b, k, world->c, n);
     kernel_gemm_nt(n, m, k, world->b, k, world->a, k, world->other, m);
     for (size_t i = 0; i < m; i++) {

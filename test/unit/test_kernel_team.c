@@ -42,7 +42,7 @@ static void test_the_caller_is_asked_while_it_waits(void **state)
     assert_non_null(meeting.team);
     if (kernel_team_size(meeting.team) < 2) {
         kernel_team_free(&meeting.team);
-        skip();
+        skip(); /* a thread could not be had */
     }
     alarm(60); /* a caller that is not asked waits for ever */
     assert_false(kernel_team_run(meeting.team, 2, meet, &meeting));

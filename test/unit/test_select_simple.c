@@ -1,60 +1,7 @@
 /* select_run's contract, and the strategies whose picks follow from a definition: chance, scores, utility, k-center. */
-#include "selector/strategy/select.h"
-#include "test/unit/columns.h"
+#include "test/unit/pool.h"
 
-enum { N = 600, CLASSES = 6 };
-
-/* A pool with every column; a test changes what it needs. */
-struct pool {
-    struct select_input input;
-    uint8_t state[N];
-    int32_t label[N];
-    int64_t price[N];
-    uint32_t group[N];
-    uint64_t tags[N];
-    struct column *probabilities;
-    struct column *utility;
-    struct column *embeddings;
-};
-
-static struct pool *pool_new(uint64_t seed)
-{
-    struct pool *pool = calloc(1, sizeof *pool);
-    double *probabilities = softmax_rows(seed, N, CLASSES, 2);
-    double utility[N];
-    for (size_t i = 0; i < N; i++) {
-        pool->label[i] = -1;
-        pool->price[i] = 50000;
-        pool->group[i] = (uint32_t)(i / 4 + 1);
-        pool->tags[i] = (uint64_t)1 << i % 5;
-        utility[i] = normal(seed + 2, i);
-    }
-    pool->probabilities = column_new(probabilities, N, CLASSES, KERNEL_F32, 64, false);
-    pool->utility = column_new(utility, N, 1, KERNEL_F32, 64, false);
-    pool->embeddings = column_clusters(seed, N, 12, 6, 0.4);
-    pool->input = (struct select_input){
-        .n = N,
-        .classes = CLASSES,
-        .state = pool->state,
-        .label = pool->label,
-        .price = pool->price,
-        .group = pool->group,
-        .tags = pool->tags,
-        .probabilities = &pool->probabilities->rows,
-        .utility = &pool->utility->rows,
-        .embeddings = &pool->embeddings->rows,
-    };
-    free(probabilities);
-    return pool;
-}
-
-static void pool_free(struct pool *pool)
-{
-    column_free(pool->probabilities);
-    column_free(pool->utility);
-    column_free(pool->embeddings);
-    free(pool);
-}
+enum { N = 600, CLASSES = 6, WIDTH = 12 };
 
 static struct select_policy policy_of(enum select_strategy strategy, int64_t budget, size_t count)
 {
@@ -129,7 +76,7 @@ static void test_scores(void **state)
     (void)state;
     static const enum select_strategy ranked[] = {SELECT_LEAST_CONFIDENCE, SELECT_MARGIN, SELECT_ENTROPY, SELECT_UTILITY};
     for (int priced = 0; priced < 2; priced++) {
-        struct pool *pool = pool_new(1);
+        struct pool *pool = pool_new(1, N, CLASSES, WIDTH);
         for (size_t i = 0; priced && i < N; i++)
             pool->price[i] = 10000 + (int64_t)(i % 9) * 20000;
         for (size_t s = 0; s < 4; s++) {
@@ -162,7 +109,7 @@ static void test_random_is_uniform(void **state)
 {
     (void)state;
     enum { DRAWS = 1000, TAKEN = 60 };
-    struct pool *pool = pool_new(2);
+    struct pool *pool = pool_new(2, N, CLASSES, WIDTH);
     static double counts[N];
     for (uint64_t seed = 0; seed < DRAWS; seed++) {
         struct select_policy policy = policy_of(SELECT_RANDOM, TAKEN * 50000 + 7, SIZE_MAX);
@@ -190,7 +137,7 @@ static void test_probabilities(void **state)
 {
     (void)state;
     enum { DRAWS = 2000 };
-    struct pool *pool = pool_new(3);
+    struct pool *pool = pool_new(3, N, CLASSES, WIDTH);
     pool->input.embeddings = NULL;
     for (size_t i = 0; i < N; i++)
         pool->price[i] = i % 5 == 0 ? 250000 : 50000;
@@ -227,7 +174,7 @@ static void test_probabilities(void **state)
 static void test_kcenter(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new(4);
+    struct pool *pool = pool_new(4, N, CLASSES, WIDTH);
     for (size_t i = 0; i < 30; i++)
         pool->state[i * 3] = i % 2 ? SELECT_LABELED : SELECT_IN_FLIGHT;
     struct select_policy policy = policy_of(SELECT_KCENTER, INT64_MAX, 50);
@@ -261,7 +208,7 @@ static void test_kcenter(void **state)
 static void test_constraints(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new(5);
+    struct pool *pool = pool_new(5, N, CLASSES, WIDTH);
     for (size_t s = 0; s < sizeof all / sizeof *all; s++) {
         struct select_share shares[] = {{true, 2, 0.3, 1}, {false, 4, 0.4, 1}};
         struct select_policy policy = policy_of(all[s], 5000000, 90);
@@ -293,7 +240,7 @@ static void test_constraints(void **state)
 static void test_edges(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new(6);
+    struct pool *pool = pool_new(6, N, CLASSES, WIDTH);
     for (size_t s = 0; s < sizeof all / sizeof *all; s++) {
         struct select_policy policy = policy_of(all[s], INT64_MAX, SIZE_MAX);
         policy.duplicates = policy.junk = SELECT_FILTER_OFF;
@@ -340,7 +287,7 @@ static void test_edges(void **state)
 static void test_absent_embeddings(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new(8);
+    struct pool *pool = pool_new(8, N, CLASSES, WIDTH);
     const void **blocks = calloc(N, sizeof *blocks);
     memcpy(blocks, pool->embeddings->rows.blocks, (N / pool->embeddings->rows.rows_per_block + 1) * sizeof *blocks);
     pool->embeddings->rows.blocks = blocks;
@@ -372,7 +319,7 @@ static void test_absent_embeddings(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new(7);
+    struct pool *pool = pool_new(7, N, CLASSES, WIDTH);
     for (size_t i = 0; i < 80; i++) {
         pool->state[i * 2] = SELECT_LABELED;
         pool->label[i * 2] = (int32_t)(i % CLASSES);
@@ -406,7 +353,7 @@ static bool refuse(void *context, double done)
 static void test_errors(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new(8);
+    struct pool *pool = pool_new(8, N, CLASSES, WIDTH);
     struct select_result result;
     struct select_error error;
     struct select_policy policy = policy_of(SELECT_MARGIN, 1000000, 10);

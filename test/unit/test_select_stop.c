@@ -1,61 +1,37 @@
 /* Every long call stops at whichever question it is told to, gives nothing and loses no memory (the sanitizers look). */
-#include "selector/strategy/select.h"
-#include "test/unit/columns.h"
+#include "test/unit/pool.h"
 
 enum { N = 500, WIDTH = 256, CLASSES = 4, DRAWS = 2, NEIGHBORS = 5 };
 
-/* A pool with every column, rows long enough for what is done with long ones only. */
-struct pool {
-    struct select_input input;
-    uint8_t state[N];
-    int32_t label[N];
-    int64_t price[N];
+/* A pool with draws and labels, rows long enough for what is done with long ones only, and room for what is found in it. */
+struct world {
+    struct pool *pool;
+    struct kernel_rows draws[DRAWS];
     uint32_t slots[N * NEIGHBORS];
     float numbers[N * NEIGHBORS];
-    struct column *probabilities;
-    struct column *utility;
-    struct column *embeddings;
-    struct kernel_rows draws[DRAWS];
 };
 
-static struct pool *pool_new(void)
+static struct world *world_new(void)
 {
-    struct pool *pool = calloc(1, sizeof *pool);
-    double *probabilities = softmax_rows(1, N, CLASSES, 2);
-    double utility[N];
+    struct world *world = calloc(1, sizeof *world);
+    struct pool *pool = pool_new(1, N, CLASSES, WIDTH);
     for (size_t i = 0; i < N; i++) {
         pool->state[i] = i % 5 == 0 ? SELECT_LABELED : i % 41 == 0 ? SELECT_REFUSED : SELECT_CANDIDATE;
         pool->label[i] = i % 5 == 0 ? (int32_t)(i / 5 % CLASSES) : -1;
         pool->price[i] = 50000 + (int64_t)(1000 * (i % 7));
-        utility[i] = uniform(2, i);
     }
-    pool->probabilities = column_new(probabilities, N, CLASSES, KERNEL_F32, 64, false);
-    pool->utility = column_new(utility, N, 1, KERNEL_F32, 64, false);
-    pool->embeddings = column_clusters(3, N, WIDTH, 6, 0.4);
     for (size_t d = 0; d < DRAWS; d++)
-        pool->draws[d] = pool->probabilities->rows;
-    pool->input = (struct select_input){
-        .n = N,
-        .classes = CLASSES,
-        .state = pool->state,
-        .label = pool->label,
-        .price = pool->price,
-        .probabilities = &pool->probabilities->rows,
-        .draws = pool->draws,
-        .draw_count = DRAWS,
-        .utility = &pool->utility->rows,
-        .embeddings = &pool->embeddings->rows,
-    };
-    free(probabilities);
-    return pool;
+        world->draws[d] = pool->probabilities->rows;
+    pool->input.draws = world->draws;
+    pool->input.draw_count = DRAWS;
+    world->pool = pool;
+    return world;
 }
 
-static void pool_free(struct pool *pool)
+static void world_free(struct world *world)
 {
-    column_free(pool->probabilities);
-    column_free(pool->utility);
-    column_free(pool->embeddings);
-    free(pool);
+    pool_free(world->pool);
+    free(world);
 }
 
 /* A progress function that stops the call when it is asked for the stop_at-th time. */
@@ -72,9 +48,9 @@ static bool progress(void *context, double done)
     return ++asker->asked == asker->stop_at;
 }
 
-typedef enum select_status call_fn(struct pool *pool, int which, struct asker *asker);
+typedef enum select_status call_fn(struct world *world, int which, struct asker *asker);
 
-static enum select_status call_strategy(struct pool *pool, int which, struct asker *asker)
+static enum select_status call_strategy(struct world *world, int which, struct asker *asker)
 {
     struct select_policy policy = select_policy_default();
     policy.strategy = (enum select_strategy)(which / 2);
@@ -86,14 +62,14 @@ static enum select_status call_strategy(struct pool *pool, int which, struct ask
     policy.progress = progress;
     policy.progress_context = asker;
     struct select_result result;
-    enum select_status status = select_run(&pool->input, &policy, &result, NULL);
+    enum select_status status = select_run(&world->pool->input, &policy, &result, NULL);
     if (status != SELECT_OK)
         assert_null(result.picks);
     select_result_deinit(&result);
     return status;
 }
 
-static enum select_status call_neighbors(struct pool *pool, int which, struct asker *asker)
+static enum select_status call_neighbors(struct world *world, int which, struct asker *asker)
 {
     struct select_neighbors neighbors = {
         .k = NEIGHBORS,
@@ -101,24 +77,24 @@ static enum select_status call_neighbors(struct pool *pool, int which, struct as
         .threads = 1,
         .progress = progress,
         .progress_context = asker,
-        .slots = pool->slots,
-        .distances2 = pool->numbers,
+        .slots = world->slots,
+        .distances2 = world->numbers,
     };
-    return select_neighbors(&pool->embeddings->rows, &neighbors, NULL);
+    return select_neighbors(&world->pool->embeddings->rows, &neighbors, NULL);
 }
 
-static enum select_status call_duplicates(struct pool *pool, int which, struct asker *asker)
+static enum select_status call_duplicates(struct world *world, int which, struct asker *asker)
 {
     struct select_duplicates duplicates = {
-        .radius = which, .threads = 1, .progress = progress, .progress_context = asker, .group = pool->slots};
-    return select_duplicates(&pool->embeddings->rows, &duplicates, NULL);
+        .radius = which, .threads = 1, .progress = progress, .progress_context = asker, .group = world->slots};
+    return select_duplicates(&world->pool->embeddings->rows, &duplicates, NULL);
 }
 
-static enum select_status call_outliers(struct pool *pool, int which, struct asker *asker)
+static enum select_status call_outliers(struct world *world, int which, struct asker *asker)
 {
     (void)which;
-    struct select_outliers outliers = {.threads = 1, .progress = progress, .progress_context = asker, .score = pool->numbers};
-    return select_outliers(&pool->embeddings->rows, &outliers, NULL);
+    struct select_outliers outliers = {.threads = 1, .progress = progress, .progress_context = asker, .score = world->numbers};
+    return select_outliers(&world->pool->embeddings->rows, &outliers, NULL);
 }
 
 /* The first questions, some in between, and the last ones. */
@@ -128,14 +104,14 @@ static size_t after(size_t at, size_t asked)
     return at < asked - 1 && at + step >= asked ? asked - 1 : at + step;
 }
 
-static void stop_everywhere(call_fn *call, struct pool *pool, int which)
+static void stop_everywhere(call_fn *call, struct world *world, int which)
 {
     struct asker whole = {.stop_at = SIZE_MAX};
-    assert_int_equal(call(pool, which, &whole), SELECT_OK);
+    assert_int_equal(call(world, which, &whole), SELECT_OK);
     assert_true(whole.asked > 1);
     for (size_t at = 1; at <= whole.asked; at = after(at, whole.asked)) {
         struct asker asker = {.stop_at = at};
-        enum select_status status = call(pool, which, &asker);
+        enum select_status status = call(world, which, &asker);
         if (status != SELECT_CANCELED)
             print_message("call %d went on after question %zu of %zu\n", which, at, whole.asked);
         assert_int_equal(status, SELECT_CANCELED);
@@ -146,22 +122,22 @@ static void stop_everywhere(call_fn *call, struct pool *pool, int which)
 static void test_every_strategy_stops_at_every_question(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new();
+    struct world *world = world_new();
     for (int which = 0; which < 2 * SELECT_STRATEGIES; which++)
-        stop_everywhere(call_strategy, pool, which);
-    pool_free(pool);
+        stop_everywhere(call_strategy, world, which);
+    world_free(world);
 }
 
 static void test_the_other_calls_stop_at_every_question(void **state)
 {
     (void)state;
-    struct pool *pool = pool_new();
+    struct world *world = world_new();
     for (int which = 0; which < 2; which++) {
-        stop_everywhere(call_neighbors, pool, which);
-        stop_everywhere(call_duplicates, pool, which);
+        stop_everywhere(call_neighbors, world, which);
+        stop_everywhere(call_duplicates, world, which);
     }
-    stop_everywhere(call_outliers, pool, 0);
-    pool_free(pool);
+    stop_everywhere(call_outliers, world, 0);
+    world_free(world);
 }
 
 int main(void)
