@@ -181,7 +181,9 @@ def test_a_flaw_is_found(client, value, dtype):
         client.push(draws=draws, model_version=1)
 
 
-@pytest.mark.parametrize("shape", [(10, 3), (10, 1, 3), (10, 65, 3), (10, 5, 2), (10, 5, 4), (9, 5, 3), (11, 5, 3), (10, 1, 5, 3)])
+@pytest.mark.parametrize("shape", [
+    (10, 3), (10, 1, 3), (10, 65, 3), (10, 5, 2), (10, 5, 4), (9, 5, 3), (11, 5, 3), (10, 1, 5, 3),
+])  # fmt: skip
 def test_shapes_that_are_refused(client, shape):
     projects.create(client, samples=10, predicted=False)
     with pytest.raises((BadRequest, ValueError)):
