@@ -53,7 +53,7 @@ def test_slots():
 
 def test_pushes_are_cut_at_whole_blocks():
     session = Session("tcp://127.0.0.1:1", "p", 1)
-    columns = push.prediction_columns(np.ones((70_000, 100), dtype="<f4"), None, None, None)
+    columns = push.prediction_columns(np.ones((70_000, 100), dtype="<f4"), None, None, None, None)
     requests = list(push.requests(session, "PRED.PUT", columns, None, None, model_version=1))
     heads = [msgpack.unpackb(request.frames[0]) for request in requests]
     rows = [head["probs"]["shape"][0] for head in heads]
@@ -64,7 +64,7 @@ def test_pushes_are_cut_at_whole_blocks():
 
 
 def test_columns_of_different_length():
-    columns = push.prediction_columns(np.ones((3, 2)), None, None, np.ones(4))
+    columns = push.prediction_columns(np.ones((3, 2)), None, None, None, np.ones(4))
     with pytest.raises(ValueError, match="same number of rows"):
         push.row_count(columns)
 
