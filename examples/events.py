@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 
 from curated import Client
 
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--since", type=int, help="start after this event (default: with what happens from now on)")
     parser.add_argument("--timeout", type=float, help="end when nothing happened for so many seconds")
     options = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end with the reader of a pipe, as programs do
     with Client(options.requests, project=options.project, events=options.events) as client:
         for event in client.follow(since=options.since, timeout_s=options.timeout):
             print(json.dumps(event), flush=True)

@@ -1,9 +1,13 @@
 #include "selector/kernel/centers.h"
 
+#include "selector/kernel/simd.h"
 #include "selector/kernel/vector.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/* Squared lengths beyond this are near what float holds: nothing is ruled out there. */
+static const double length2_max = 1e30;
 
 void kernel_centers_init(
     struct kernel_centers *centers, const struct kernel_rows *rows, const float *origin, const struct kernel_residual *residual)
@@ -107,4 +111,57 @@ double kernel_centers_distance2(const struct kernel_centers *centers, const stru
     if (isnan(distance2))
         return INFINITY;
     return distance2 > 0 ? distance2 : 0;
+}
+
+/* --- bounds by products ------------------------------------------------------------------------------------------------- */
+
+/* As kernel_centers_bound. `half_slack` is half the share of the lengths that a bound may be off by. */
+KERNEL_INLINE void bound_below_body(float *products, const float *residual_products, const float *norm2,
+    const float *residual_norm2, const struct kernel_point *point, float half_slack, size_t count)
+{
+    const float own2 = (float)point->norm2;
+    const float own_residual2 = (float)point->residual_norm2;
+    size_t j = 0;
+    for (; j + KERNEL_LANES <= count; j += KERNEL_LANES) {
+        kernel_f8 product, x2, r2;
+        kernel_load8(products + j, &product);
+        kernel_load8(norm2 + j, &x2);
+        kernel_load8(residual_norm2 + j, &r2);
+        if (residual_products != NULL) {
+            kernel_f8 factor;
+            kernel_load8(residual_products + j, &factor);
+            product *= factor;
+        }
+        product = x2 * r2 * 0.5F - (x2 + own2) * (r2 + own_residual2) * half_slack - product;
+        kernel_store8(products + j, &product);
+    }
+    for (; j < count; j++) {
+        float product = products[j] * (residual_products != NULL ? residual_products[j] : 1);
+        float lengths = (norm2[j] + own2) * (residual_norm2[j] + own_residual2);
+        products[j] = norm2[j] * residual_norm2[j] * 0.5F - lengths * half_slack - product;
+    }
+}
+
+KERNEL_VARIANTS(bound_below,
+    (float *products, const float *residual_products, const float *norm2, const float *residual_norm2,
+        const struct kernel_point *point, float half_slack, size_t count),
+    (products, residual_products, norm2, residual_norm2, point, half_slack, count))
+
+void kernel_centers_bound(const struct kernel_centers *centers, const struct kernel_point *point, size_t first, size_t count,
+    float *products, const float *residual_products)
+{
+    /* Any order of summing `width` products errs by at most width x 2^-24 of the lengths' product; the rest of this covers the
+     * other steps. */
+    double slack = ((double)(centers->width + centers->classes) + 64) * 0x1p-24;
+    bound_below(
+        products, residual_products, centers->norm2 + first, centers->residual_norm2 + first, point, (float)(slack / 2), count);
+}
+
+float kernel_centers_cut(const struct kernel_centers *centers, const struct kernel_point *point, double distance2)
+{
+    double length2 = point->norm2 * point->residual_norm2;
+    if (!(length2 < length2_max && distance2 < length2_max))
+        return INFINITY;
+    double underflow = kernel_underflow(centers->width + centers->classes);
+    return (float)((distance2 - length2) / 2 + 0x1p-22 * (length2 + distance2) + underflow);
 }

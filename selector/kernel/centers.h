@@ -59,3 +59,14 @@ struct kernel_point kernel_point_of(const struct kernel_centers *centers, const 
 /* The squared distance of a point to centre number `center`, in one fixed order of operations: 0 where they are equal, INFINITY
  * where lengths overflow. */
 double kernel_centers_distance2(const struct kernel_centers *centers, const struct kernel_point *point, size_t center);
+
+/*
+ * Makes the products of a point with `count` centres from number `first` on, and where there are residuals their products too
+ * (else NULL), lower bounds of the distances: half a squared distance less half the point's squared length is no less. What is
+ * no number bounds nothing.
+ */
+void kernel_centers_bound(const struct kernel_centers *centers, const struct kernel_point *point, size_t first, size_t count,
+    float *products, const float *residual_products);
+
+/* The greatest of these bounds at which a centre's squared distance, as it is measured, may be below `distance2`. */
+float kernel_centers_cut(const struct kernel_centers *centers, const struct kernel_point *point, double distance2);

@@ -42,9 +42,6 @@ bool kernel_frontier_init(struct kernel_frontier *frontier, struct kernel_team *
     *frontier = (struct kernel_frontier){.team = team, .slots = slots, .count = count};
     kernel_centers_init(&frontier->centers, rows, NULL, residual);
     size_t floats = frontier->centers.width + frontier->centers.classes;
-    /* Any order of summing `width` products errs by at most width x 2^-24 of the lengths' product; the rest of this covers the
-     * other steps. */
-    frontier->slack = ((double)floats + 64) * 0x1p-24;
     frontier->scratch_size = TILE * floats + (size_t)TILE * CENTERS_MAX * (residual != NULL ? 2 : 1);
     frontier->bound = malloc((count + 1) * sizeof *frontier->bound);
     frontier->seen = calloc(count + 1, sizeof *frontier->seen);
@@ -101,40 +98,60 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/*
- * Lowers `bound` to the distance to the nearest of `count` centres, by their products with the point. The nearest by product is
- * measured first, so that few others are left that could be nearer. A comparison with NaN (lengths that overflow) counts as
- * "could be".
- */
-static double nearest(const struct kernel_frontier *frontier, const struct kernel_point *view, size_t first, size_t count,
-    const float *products, const float *residual_products, double bound)
-{
-    double low[CENTERS_MAX];
-    size_t best = 0;
-    for (size_t j = 0; j < count; j++) {
-        double x2 = (double)frontier->centers.norm2[first + j];
-        double r2 = (double)frontier->centers.residual_norm2[first + j];
-        double product = (double)products[j] * (view->residual != NULL ? (double)residual_products[j] : 1);
-        low[j] = view->norm2 * view->residual_norm2 + x2 * r2 -
-                 frontier->slack * (view->norm2 + x2) * (view->residual_norm2 + r2) - 2 * product;
-        best = low[j] >= low[best] ? best : j;
-    }
-    if (low[best] >= bound)
-        return bound;
-    bound = least(kernel_centers_distance2(&frontier->centers, view, first + best), bound);
-    for (size_t j = 0; j < count; j++) {
-        if (!(low[j] >= bound) && j != best)
-            bound = least(kernel_centers_distance2(&frontier->centers, view, first + j), bound);
-    }
-    return bound;
-}
-
 static double nearest_direct(
     const struct kernel_frontier *frontier, const struct kernel_point *view, size_t first, size_t count, double bound)
 {
     for (size_t j = first; j < first + count; j++)
         bound = least(kernel_centers_distance2(&frontier->centers, view, j), bound);
     return bound;
+}
+
+/*
+ * Of the centres list[0..listed), counted from `first`, measures the one with the least bound, and puts it at the front: then
+ * few others are left that could be nearer.
+ */
+static void measure_best(struct kernel_frontier *frontier, uint32_t point, const struct kernel_point *view, size_t first,
+    const float *bounds, uint32_t *list, size_t listed)
+{
+    for (size_t i = 1; i < listed; i++) {
+        if (bounds[list[i]] < bounds[list[0]]) {
+            uint32_t best = list[i];
+            list[i] = list[0];
+            list[0] = best;
+        }
+    }
+    frontier->bound[point] = least(kernel_centers_distance2(&frontier->centers, view, first + list[0]), frontier->bound[point]);
+}
+
+/* Measures those of the others whose bound is not above the cut. Returns how many. */
+static size_t measure_others(struct kernel_frontier *frontier, uint32_t point, const struct kernel_point *view, size_t first,
+    const float *bounds, const uint32_t *list, size_t listed, float cut)
+{
+    size_t measured = 0;
+    for (size_t i = 1; i < listed; i++) {
+        if (bounds[list[i]] > cut)
+            continue;
+        frontier->bound[point] =
+            least(kernel_centers_distance2(&frontier->centers, view, first + list[i]), frontier->bound[point]);
+        measured++;
+    }
+    return measured;
+}
+
+/* Lowers a point's distance to that of the nearest of `count` centres from number `first` on, by its products with them, which
+ * are used up. */
+static void lower_whole(struct kernel_frontier *frontier, uint32_t point, const struct kernel_point *view, size_t first,
+    size_t count, float *products, const float *residual_products)
+{
+    const struct kernel_centers *centers = &frontier->centers;
+    uint32_t list[CENTERS_MAX];
+    kernel_centers_bound(centers, view, first, count, products, residual_products);
+    size_t listed = kernel_hits(products, count, kernel_centers_cut(centers, view, frontier->bound[point]), list);
+    if (listed == 0)
+        return;
+    measure_best(frontier, point, view, first, products, list, listed);
+    measure_others(
+        frontier, point, view, first, products, list, listed, kernel_centers_cut(centers, view, frontier->bound[point]));
 }
 
 /* --- refreshes ---------------------------------------------------------------------------------------------------------- */
@@ -189,12 +206,11 @@ static void refresh_block(
             continue;
         struct kernel_point view =
             kernel_point_of(&frontier->centers, scratch->rows + i * width, scratch->residuals + i * classes);
-        double *bound = &frontier->bound[point];
         if (k > DIRECT_MAX)
-            *bound = nearest(frontier, &view, at + skip, k - skip, scratch->products + i * k + skip,
-                scratch->residual_products + i * k + skip, *bound);
+            lower_whole(frontier, point, &view, at + skip, k - skip, scratch->products + i * k + skip,
+                frontier->centers.residual != NULL ? scratch->residual_products + i * k + skip : NULL);
         else
-            *bound = nearest_direct(frontier, &view, at + skip, k - skip, *bound);
+            frontier->bound[point] = nearest_direct(frontier, &view, at + skip, k - skip, frontier->bound[point]);
         frontier->seen[point] = (uint32_t)end;
     }
 }
@@ -214,29 +230,19 @@ static void refresh_tile(void *context, size_t number, unsigned worker)
 
 /* --- refreshes by projection -------------------------------------------------------------------------------------------- */
 
-/* As `nearest`, by the products of projected points. `room` is for the point's row. Returns how many were measured. */
+/* As lower_whole, by the products of projected points. `room` is for the point's row. Returns how many were measured. */
 static size_t lower_projected(
     struct kernel_frontier *frontier, uint32_t point, size_t first, size_t count, const float *products, float *room)
 {
     uint32_t list[CENTERS_MAX];
-    double *bound = &frontier->bound[point];
-    size_t listed = kernel_hits(products, count, kernel_projection_cut(frontier->projection, point, *bound), list);
+    float cut = kernel_projection_cut(frontier->projection, point, frontier->bound[point]);
+    size_t listed = kernel_hits(products, count, cut, list);
     if (listed == 0)
         return 0;
-    uint32_t best = list[0];
-    for (size_t i = 1; i < listed; i++)
-        best = products[list[i]] < products[best] ? list[i] : best;
     struct kernel_point view = {.row = row_of(frontier, point, room)};
-    *bound = least(kernel_centers_distance2(&frontier->centers, &view, first + best), *bound);
-    float cut = kernel_projection_cut(frontier->projection, point, *bound);
-    size_t measured = 1;
-    for (size_t i = 0; i < listed; i++) {
-        if (products[list[i]] > cut || list[i] == best)
-            continue;
-        *bound = least(kernel_centers_distance2(&frontier->centers, &view, first + list[i]), *bound);
-        measured++;
-    }
-    return measured;
+    measure_best(frontier, point, &view, first, products, list, listed);
+    cut = kernel_projection_cut(frontier->projection, point, frontier->bound[point]);
+    return 1 + measure_others(frontier, point, &view, first, products, list, listed, cut);
 }
 
 static void refresh_tile_projected(void *context, size_t number, unsigned worker)

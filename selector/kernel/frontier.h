@@ -30,7 +30,6 @@ struct kernel_frontier {
     struct kernel_projection *projection; /* NULL: not built */
     bool projection_tried;
     unsigned projection_rest; /* refreshes still to go without it */
-    double slack;             /* error bound of a distance by matrix product, as a share of the squared lengths */
     float *scratch;           /* of each worker */
     size_t scratch_size;
     size_t *measured; /* [workers x 2] of the running refresh: distances measured, of pairs that products were made for */

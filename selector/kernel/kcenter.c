@@ -11,7 +11,7 @@ enum {
     CENTERS_MAX = 256, /* centres that a point is compared with before others are looked at again */
     BATCH_MIN = 32,    /* points refreshed when the top of the heap is stale, doubled while it stays so */
     BATCH_FULL = 1024, /* a batch above this and the next share of all points is a pass over all of them */
-    FULL_SHARE = 64,
+    FULL_SHARE = 16,
     IN_HEAP = 2, /* flag in `taken` */
     MEAN_TILE = 4096,
     POLL_EVERY = 4096,

@@ -17,19 +17,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from curated import SelectResult, select
-from images import fashion_mnist
+from images import behind_random_layer, fashion_mnist
 from measure import Recorder, seconds_of
 
 Floats = npt.NDArray[np.float32]
 
 CLASSES = 10
 PICKS = (100, 1_000)
-
-
-def embed(images: Floats) -> Floats:
-    """Put the images behind one random layer."""
-    layer = np.random.default_rng(0).normal(size=(784, 512)).astype(np.float32) / 28
-    return np.ascontiguousarray(np.maximum(images @ layer, 0))
 
 
 def predict(embeddings: Floats, labels: npt.NDArray[np.int64], labeled: npt.NDArray[np.int64]) -> Floats:
@@ -94,7 +88,7 @@ def compare(recorder: Recorder, embeddings: Floats, kinds: npt.NDArray[np.int64]
 
 
 def run(recorder: Recorder, sizes: Sequence[int]) -> None:
-    embeddings = embed(fashion_mnist())
+    embeddings = behind_random_layer(fashion_mnist())
     with gzip.open("/usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz") as file:
         kinds = np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64)
     for n in sizes:
