@@ -350,6 +350,8 @@ static bool commit_range(struct engine *engine, size_t first, size_t last, int64
     engine->due_count = 0;
     engine->daemon->vitals.commits += wrote;
     engine->daemon->vitals.requests += last - first;
+    /* Whoever is told of it shall find it so. */
+    engine->daemon->vitals.draining = engine->draining;
     send_replies(engine, first, last);
     send_events(engine);
     send_purges(engine);
@@ -401,7 +403,6 @@ static void commit_group(struct engine *engine)
         send_replies(engine, i, i + 1);
     }
     engine->group_count = 0;
-    engine->daemon->vitals.draining = engine->draining;
 }
 
 /* --- continuous mode ---------------------------------------------------------------------------------------------------------
