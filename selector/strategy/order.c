@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { TILE = 65536 };
+
 struct order {
     const struct select_job *job;
     struct kernel_order order;
@@ -61,17 +63,33 @@ enum select_status select_fill_by(
     return status;
 }
 
+struct ranking {
+    const struct select_job *job;
+    const double *gains;
+    double *keys; /* [candidate_count] gains per dollar */
+};
+
+static void rank_tile(void *context, size_t tile, unsigned worker)
+{
+    (void)worker;
+    const struct ranking *ranking = context;
+    const struct select_job *job = ranking->job;
+    for (size_t i = tile * TILE; i < job->candidate_count && i < (tile + 1) * TILE; i++)
+        ranking->keys[i] = select_per_dollar(job, job->candidates[i], ranking->gains[i]);
+}
+
 enum select_status select_rank(struct select_job *job, const double *gains)
 {
-    double *keys = malloc((job->candidate_count + 1) * sizeof *keys);
-    if (keys == NULL)
+    struct ranking ranking = {job, gains, malloc((job->candidate_count + 1) * sizeof *ranking.keys)};
+    if (ranking.keys == NULL)
         return SELECT_NO_MEMORY;
-    for (size_t i = 0; i < job->candidate_count; i++)
-        keys[i] = select_per_dollar(job, job->candidates[i], gains[i]);
-    enum select_status status = select_fill_by(job, keys, gains, NULL, false);
+    select_job_pass(job, job->pass_to, job->pass_to);
+    enum select_status status = SELECT_CANCELED;
+    if (kernel_team_run(job->team, (job->candidate_count + TILE - 1) / TILE, rank_tile, &ranking))
+        status = select_fill_by(job, ranking.keys, gains, NULL, false);
     if (status == SELECT_OK)
         select_sum_gains(job);
-    free(keys);
+    free(ranking.keys);
     return status;
 }
 

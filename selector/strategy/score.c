@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+enum { TILE = 65536 };
+
 /* A sample without the column scores 0. */
 static double score_of(const struct select_job *job, uint32_t slot)
 {
@@ -48,18 +50,32 @@ static enum select_status score_entropy(struct select_job *job)
     return select_status_of(kernel_scores_dense(job->team, job->input->probabilities, 1, &out));
 }
 
+struct scoring {
+    const struct select_job *job;
+    double *gains; /* [candidate_count] */
+};
+
+static void score_tile(void *context, size_t tile, unsigned worker)
+{
+    (void)worker;
+    const struct scoring *scoring = context;
+    const struct select_job *job = scoring->job;
+    for (size_t i = tile * TILE; i < job->candidate_count && i < (tile + 1) * TILE; i++)
+        scoring->gains[i] = score_of(job, job->candidates[i]);
+}
+
 enum select_status select_run_scores(struct select_job *job)
 {
-    double *gains = malloc((job->candidate_count + 1) * sizeof *gains);
+    struct scoring scoring = {job, malloc((job->candidate_count + 1) * sizeof *scoring.gains)};
     enum select_status status = SELECT_NO_MEMORY;
-    if (gains == NULL)
+    if (scoring.gains == NULL)
         return status;
     select_job_pass(job, 0, 0.7);
     status = entropy_alone(job) ? score_entropy(job) : select_job_scores(job, 1, job->policy->strategy == SELECT_ENTROPY);
-    for (size_t i = 0; status == SELECT_OK && i < job->candidate_count; i++)
-        gains[i] = score_of(job, job->candidates[i]);
+    if (status == SELECT_OK && !kernel_team_run(job->team, (job->candidate_count + TILE - 1) / TILE, score_tile, &scoring))
+        status = SELECT_CANCELED;
     if (status == SELECT_OK)
-        status = select_rank(job, gains);
-    free(gains);
+        status = select_rank(job, scoring.gains);
+    free(scoring.gains);
     return status;
 }
