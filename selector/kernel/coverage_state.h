@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 enum {
-    COVERAGE_TILE = 256,                    /* candidates in one matrix product of the first pass */
+    COVERAGE_TILE = 288, /* candidates in one matrix product of the first pass: a multiple of its tiles of 12 x 32 */
     COVERAGE_REFERENCES = SIMILARITY_BLOCK, /* reference points in one matrix product */
     COVERAGE_BATCH = 128,                   /* candidates whose kernel values are computed together, at most */
 };
