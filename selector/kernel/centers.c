@@ -115,9 +115,10 @@ double kernel_centers_distance2(const struct kernel_centers *centers, const stru
 
 /* --- bounds by products ------------------------------------------------------------------------------------------------- */
 
-/* As kernel_centers_bound. `half_slack` is half the share of the lengths that a bound may be off by. */
+/* As kernel_centers_bound. `half_slack` is half the share of the lengths that a bound may be off by, `lost` what it may be off
+ * by in place of a residual's length. */
 KERNEL_INLINE void bound_below_body(float *products, const float *residual_products, const float *norm2,
-    const float *residual_norm2, const struct kernel_point *point, float half_slack, size_t count)
+    const float *residual_norm2, const struct kernel_point *point, float half_slack, float lost, size_t count)
 {
     const float own2 = (float)point->norm2;
     const float own_residual2 = (float)point->residual_norm2;
@@ -132,20 +133,20 @@ KERNEL_INLINE void bound_below_body(float *products, const float *residual_produ
             kernel_load8(residual_products + j, &factor);
             product *= factor;
         }
-        product = x2 * r2 * 0.5F - (x2 + own2) * (r2 + own_residual2) * half_slack - product;
+        product = x2 * r2 * 0.5F - (x2 + own2) * ((r2 + own_residual2) * half_slack + lost) - product;
         kernel_store8(products + j, &product);
     }
     for (; j < count; j++) {
         float product = products[j] * (residual_products != NULL ? residual_products[j] : 1);
-        float lengths = (norm2[j] + own2) * (residual_norm2[j] + own_residual2);
-        products[j] = norm2[j] * residual_norm2[j] * 0.5F - lengths * half_slack - product;
+        float off = (norm2[j] + own2) * ((residual_norm2[j] + own_residual2) * half_slack + lost);
+        products[j] = norm2[j] * residual_norm2[j] * 0.5F - off - product;
     }
 }
 
 KERNEL_VARIANTS(bound_below,
     (float *products, const float *residual_products, const float *norm2, const float *residual_norm2,
-        const struct kernel_point *point, float half_slack, size_t count),
-    (products, residual_products, norm2, residual_norm2, point, half_slack, count))
+        const struct kernel_point *point, float half_slack, float lost, size_t count),
+    (products, residual_products, norm2, residual_norm2, point, half_slack, lost, count))
 
 void kernel_centers_bound(const struct kernel_centers *centers, const struct kernel_point *point, size_t first, size_t count,
     float *products, const float *residual_products)
@@ -153,8 +154,10 @@ void kernel_centers_bound(const struct kernel_centers *centers, const struct ker
     /* Any order of summing `width` products errs by at most width x 2^-24 of the lengths' product; the rest of this covers the
      * other steps. */
     double slack = ((double)(centers->width + centers->classes) + 64) * 0x1p-24;
-    bound_below(
-        products, residual_products, centers->norm2 + first, centers->residual_norm2 + first, point, (float)(slack / 2), count);
+    /* A residual's squares below 2^-126 are rounded to multiples of 2^-149, and a long row makes much of that. */
+    double lost = (double)centers->classes * 0x1p-146;
+    bound_below(products, residual_products, centers->norm2 + first, centers->residual_norm2 + first, point, (float)(slack / 2),
+        (float)lost, count);
 }
 
 float kernel_centers_cut(const struct kernel_centers *centers, const struct kernel_point *point, double distance2)
