@@ -5,8 +5,8 @@
 
 #include "selector/kernel/distance.h"
 
-/* From so many rows on sketches pay. */
-enum { KERNEL_COVER_MANY = 16384 };
+/* From so many covering rows, and so many covered ones, on sketches pay: they take a pass over all rows of their own. */
+enum { KERNEL_COVER_MANY = 16384, KERNEL_COVER_POINTS = 4096 };
 
 /*
  * cover[i] = max(cover[i], exp(-d2 / scale)) where d2 is the squared distance of row slots[i] to the nearest of rows
