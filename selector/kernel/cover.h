@@ -5,7 +5,8 @@
 
 #include "selector/kernel/distance.h"
 
-/* From so many covering rows, and so many covered ones, on sketches pay: they take a pass over all rows of their own. */
+/* From so many covering rows, and so many covered ones, on sketches pay, where there are no more of the latter: they take a
+ * pass over all rows of their own. */
 enum { KERNEL_COVER_MANY = 16384, KERNEL_COVER_POINTS = 4096 };
 
 /*

@@ -311,9 +311,10 @@ enum select_status select_points_init(
 enum select_status select_points_cover(struct select_points *points, const struct select_job *job)
 {
     const struct kernel_rows *rows = job->input->embeddings;
-    if (points->known_count >= KERNEL_COVER_MANY && points->points.count >= KERNEL_COVER_POINTS)
-        return select_status_of(kernel_cover_by_many(job->team, rows, points->slots, points->points.count, points->known,
-            points->known_count, points->scale, job->policy->seed, points->cover));
+    size_t count = points->points.count;
+    if (points->known_count >= KERNEL_COVER_MANY && points->known_count >= count && count >= KERNEL_COVER_POINTS)
+        return select_status_of(kernel_cover_by_many(job->team, rows, points->slots, count, points->known, points->known_count,
+            points->scale, job->policy->seed, points->cover));
     struct kernel_subset known = {rows, points->known, points->known_count, points->origin};
     return select_status_of(kernel_cover(job->team, &points->points, &known, points->scale, points->cover));
 }

@@ -218,20 +218,20 @@ def test_the_last_round_ends_the_money_and_has_the_spares(pool: Pool) -> None:
     assert 11 <= result.cost_usd <= 12
 
 
-@pytest.mark.parametrize("copies", [1, 28])
-def test_a_pool_with_many_labels_is_covered_as_by_all_of_them(copies: int) -> None:
-    """Of few samples every pair is measured; many look through the labelled ones by sketches."""
+@pytest.mark.parametrize(("copies", "labels"), [(1, 20_000), (30, 20_000), (30, 140_000)])
+def test_a_pool_with_many_labels_is_covered_as_by_all_of_them(copies: int, labels: int) -> None:
+    """Of few samples every pair is measured; many look through the labelled ones by sketches, a part of these at a time."""
     rng = np.random.default_rng(12)
-    labeled = rng.normal(size=(20_000, 3)).astype(np.float32)
+    labeled = rng.normal(size=(labels, 3)).astype(np.float32)
     points = rng.normal(size=(150, 3)).astype(np.float32) * 2
     nearest = np.array([np.sum((labeled.astype(float) - point) ** 2, axis=1).min() for point in points])
     near = similarity(points)
     covered = np.exp(-nearest / RADIUS**2)
     result = select(
         "facility_location", 20, embeddings=np.concatenate([labeled, *[points] * copies]), radius=RADIUS,
-        labeled=np.arange(20_000), labels=np.zeros(20_000, int),
+        labeled=np.arange(labels), labels=np.zeros(labels, int),
     )  # fmt: skip
     value = lambda chosen: copies * float(np.maximum(covered, near[:, chosen].max(1) if chosen else 0).sum())  # noqa: E731
-    picks = (result.indices - 20_000) % 150
+    picks = (result.indices - labels) % 150
     assert_greedy(value, picks, list(range(150)), [], np.ones(150))
     assert result.stats["objective"] == pytest.approx(value(picks.tolist()) - value([]), rel=1e-5)
