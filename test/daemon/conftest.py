@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from curated import Client, LocalDaemon
 from raw import Raw
+from verify import check
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("CURATED_BUILD", ROOT / "build"))
@@ -72,11 +73,3 @@ def raw(daemon: LocalDaemon) -> Iterator[Raw]:
     raw = Raw(daemon.requests)
     yield raw
     raw.close()
-
-
-def check(daemon: LocalDaemon) -> None:
-    """The daemon lives and its records agree with each other."""
-    assert daemon.alive(), "\n".join(daemon.log)
-    with daemon.client() as client:
-        result = client.verify()
-        assert result["clean"], result["problems"]

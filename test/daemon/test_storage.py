@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import conftest
 import projects
 import pytest
 from curated import Client, CuratedError, LocalDaemon, ReadOnly, StorageFull, WorkItem
+from verify import check
 
 MIB = 1 << 20
 
@@ -63,7 +63,7 @@ def test_full_state_map(start):
         for _ in range(20):
             work_once(client)
         assert not client.daemon_status()["read_only"]
-        conftest.check(daemon)
+        check(daemon)
         added = 0
         with pytest.raises(StorageFull):  # a little more, until there is no more room
             while added < 10_000:
@@ -71,7 +71,7 @@ def test_full_state_map(start):
                 added += 10
         assert added > 100
         assert client.status()["samples"] == 100 + added
-        conftest.check(daemon)
+        check(daemon)
     assert daemon.terminate() == 0, "\n".join(daemon.log)
     daemon = start(f"--state-map-bytes={64 * MIB}")
     with daemon.client("p") as client:
@@ -80,7 +80,7 @@ def test_full_state_map(start):
             work_once(client)
         client.add_samples(**large_keys(added, 1_000))
         assert client.status()["samples"] == 1_100 + added
-    conftest.check(daemon)
+    check(daemon)
     assert daemon.stop() == 0
 
 
@@ -97,7 +97,7 @@ def test_full_vectors_map(start):
             work_once(client)
         client.push(embeddings=projects.vectors(1_000, width=8))  # which has room
         client.next_batch(count=10, strategy="kcenter")
-        conftest.check(daemon)
+        check(daemon)
     assert daemon.stop() == 0, "\n".join(daemon.log)
 
 
@@ -150,7 +150,7 @@ def restart(daemon: LocalDaemon, read_only: bool = True) -> None:
     assert daemon.terminate() == 0, "\n".join(daemon.log)
     assert any("msg=read_only" in line for line in daemon.log) == read_only
     daemon.start()
-    conftest.check(daemon)
+    check(daemon)
 
 
 @pytest.mark.parametrize("call", ["pages", "sync"])
@@ -174,7 +174,7 @@ def test_failed_write_of_the_state(own_daemon, client, disk, call):
             request()
     assert client.daemon_status()["read_only"]
     assert seen(client) == before
-    conftest.check(own_daemon)
+    check(own_daemon)
     restart(own_daemon)
     assert not client.daemon_status()["read_only"]
     assert seen(client) == before
@@ -195,7 +195,7 @@ def test_failed_write_of_the_vectors(own_daemon, client, disk, call):
     assert client.daemon_status()["read_only"]
     assert client.status()["spaces"] == []
     assert client.status()["predicted"] == 100
-    conftest.check(own_daemon)
+    check(own_daemon)
     restart(own_daemon)
     client.push(embeddings=projects.vectors(100))
     assert client.status()["spaces"][0]["rows"] == 100
@@ -231,7 +231,7 @@ def test_full_disk(own_daemon, client, disk, call):
     client.push(embeddings=projects.vectors(100))
     work_once(client)
     assert projects.money_adds_up(client)["granted"] == 101_000_000
-    conftest.check(own_daemon)
+    check(own_daemon)
     restart(own_daemon, read_only=False)
     assert projects.money_adds_up(client)["granted"] == 101_000_000
 
