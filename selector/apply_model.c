@@ -14,6 +14,19 @@ static bool stale(struct request *request, int64_t version, int64_t active)
         "%" PRId64 " while %" PRId64 " is active", version, active);
 }
 
+/* The number of a dropped version is spent: its columns may not be deleted yet, and what was chosen by the one model must not
+ * seem to be chosen by another. */
+static bool spent(struct request *request, int64_t version)
+{
+    return protocol_fail(
+        &request->error, PROTOCOL_CONFLICT, "model_version", "a version that was not dropped", "%" PRId64, version);
+}
+
+static bool unknown(struct request *request, int64_t version)
+{
+    return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
+}
+
 static int64_t read_version(struct request *request)
 {
     return reader_integer(&request->fields, "model_version", 1, INT64_MAX);
@@ -29,6 +42,8 @@ bool apply_model_begin(struct applying *applying, struct request *request, struc
     const int64_t active = project->counters.model_version;
     if (version < active)
         return stale(request, version, active);
+    if (model_is_dropped(txn, project->number, version))
+        return spent(request, version);
     struct model model;
     if (!model_get(txn, project->number, version, &model)) {
         model = (struct model){.begun_ms = applying->change->now_ms, .state = MODEL_STAGED};
@@ -38,10 +53,10 @@ bool apply_model_begin(struct applying *applying, struct request *request, struc
     return true;
 }
 
+/* Has the version's columns deleted after the commit. */
 static void purge(struct applying *applying, const struct project *project, int64_t version)
 {
     struct purges *purges = applying->purges;
-    model_delete(&applying->change->txn, project->number, version);
     /* What finds no room is purged at the next start: the columns then belong to no model. */
     if (purges->count < sizeof purges->list / sizeof *purges->list) {
         purges->list[purges->count].project = project->number;
@@ -53,12 +68,17 @@ static void purge(struct applying *applying, const struct project *project, int6
 static void forget_models(struct applying *applying, struct project *project)
 {
     int64_t versions[MODELS_LISTED];
-    const size_t count = model_list(&applying->change->txn, project->number, versions, MODELS_LISTED);
+    struct txn *txn = &applying->change->txn;
+    const size_t count = model_list(txn, project->number, versions, MODELS_LISTED);
     size_t kept = 0;
     for (size_t i = count; i-- > 0;) {
         if (versions[i] > project->counters.model_version)
             continue;
-        if (++kept > project->settings.keep_models)
+        const bool dropped = model_is_dropped(txn, project->number, versions[i]);
+        if (!dropped && ++kept <= project->settings.keep_models)
+            continue;
+        model_delete(txn, project->number, versions[i]);
+        if (!dropped)
             purge(applying, project, versions[i]);
     }
 }
@@ -96,8 +116,7 @@ bool apply_model_activate(struct applying *applying, struct request *request, st
     if (version < project->counters.model_version)
         return stale(request, version, project->counters.model_version);
     if (!model_get(&applying->change->txn, project->number, version, &model))
-        return protocol_fail(
-            &request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
+        return unknown(request, version);
     activate(applying, project, version);
     writer_integer(reply, "model_version", version);
     return true;
@@ -111,6 +130,8 @@ bool apply_pred_activate(struct applying *applying, struct request *request, str
         return false;
     if (version < project->counters.model_version)
         return stale(request, version, project->counters.model_version);
+    if (model_is_dropped(&applying->change->txn, project->number, version))
+        return spent(request, version); /* since the rows were written */
     activate(applying, project, version);
     writer_bool(reply, "active", true);
     return true;
@@ -120,6 +141,7 @@ bool apply_model_drop(struct applying *applying, struct request *request, struct
 {
     (void)reply;
     struct project *project = apply_find_project(applying, request);
+    struct txn *txn = &applying->change->txn;
     const int64_t version = read_version(request);
     if (!project || request->error.code)
         return false;
@@ -127,9 +149,13 @@ bool apply_model_drop(struct applying *applying, struct request *request, struct
     if (version == project->counters.model_version)
         return protocol_fail(
             &request->error, PROTOCOL_CONFLICT, "model_version", "a version that is not active", "%" PRId64, version);
-    if (!model_get(&applying->change->txn, project->number, version, &model))
-        return protocol_fail(
-            &request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
+    if (!model_get(txn, project->number, version, &model))
+        return unknown(request, version);
+    model.state = MODEL_DROPPED;
+    if (version > project->counters.model_version)
+        model_put(txn, project->number, version, &model);
+    else
+        model_delete(txn, project->number, version); /* too old to be pushed again anyway */
     purge(applying, project, version);
     return true;
 }

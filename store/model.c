@@ -9,10 +9,21 @@ static struct key key_of_version(uint32_t project, int64_t version)
     return key;
 }
 
-bool model_get(struct txn *txn, uint32_t project, int64_t version, struct model *model)
+static bool get(struct txn *txn, uint32_t project, int64_t version, struct model *model)
 {
     const struct key key = key_of_version(project, version);
     return txn_get_record(txn, STATE_MODELS, &key, model, sizeof *model);
+}
+
+bool model_get(struct txn *txn, uint32_t project, int64_t version, struct model *model)
+{
+    return get(txn, project, version, model) && model->state != MODEL_DROPPED;
+}
+
+bool model_is_dropped(struct txn *txn, uint32_t project, int64_t version)
+{
+    struct model model;
+    return get(txn, project, version, &model) && model.state == MODEL_DROPPED;
 }
 
 void model_put(struct txn *txn, uint32_t project, int64_t version, const struct model *model)

@@ -5,7 +5,12 @@
 
 #include "store/change.h"
 
-enum model_state { MODEL_STAGED, MODEL_ACTIVE, MODEL_RETAINED };
+enum model_state {
+    MODEL_STAGED,
+    MODEL_ACTIVE,
+    MODEL_RETAINED,
+    MODEL_DROPPED, /* newer than the active one: its number must not come back, as its columns are still to be deleted */
+};
 
 struct model {
     int64_t begun_ms;
@@ -15,11 +20,13 @@ struct model {
 };
 _Static_assert(sizeof(struct model) == 24, "a stored record");
 
+/* False where there is none, or it was dropped. */
 bool model_get(struct txn *txn, uint32_t project, int64_t version, struct model *model);
+bool model_is_dropped(struct txn *txn, uint32_t project, int64_t version);
 void model_put(struct txn *txn, uint32_t project, int64_t version, const struct model *model);
 bool model_delete(struct txn *txn, uint32_t project, int64_t version);
 
-/* The oldest known versions, rising, into `versions`; returns how many there are, at most `room`. */
+/* The oldest known versions, dropped ones too, rising, into `versions`; returns how many there are, at most `room`. */
 size_t model_list(struct txn *txn, uint32_t project, int64_t *versions, size_t room);
 
 struct evaluation {

@@ -172,6 +172,14 @@ def steps() -> list[Step]:
         ("model-begin-stale", op("MODEL.BEGIN", model_version=1), []),
         ("model-drop-active", op("MODEL.DROP", model_version=2), []),
         ("model-drop", op("MODEL.DROP", model_version=1), []),
+        ("model-begin-next", op("MODEL.BEGIN", model_version=3), []),
+        ("model-drop-staged", op("MODEL.DROP", model_version=3), []),
+        ("model-begin-dropped", op("MODEL.BEGIN", model_version=3), []),
+        (
+            "pred-put-dropped",
+            op("PRED.PUT", model_version=3, **{"from": 0}, activate=True, probs=prediction),
+            [floats(probabilities())],
+        ),
         ("model-activate-unknown", op("MODEL.ACTIVATE", model_version=7), []),
         (
             "eval-put",

@@ -238,7 +238,7 @@ class Training:
         self.session.call("MODEL.ACTIVATE", model_version=model_version)
 
     def drop_model(self, model_version: int) -> None:
-        """Drop a model version that is not the active one."""
+        """Drop a model version that is not the active one. Its number can't be used again."""
         self.session.call("MODEL.DROP", model_version=model_version)
 
     def evaluate(
