@@ -304,8 +304,10 @@ static void send_purges(struct engine *engine)
         const struct route route = {.kind = ROUTE_PURGE};
         const struct purge purge = {.project = engine->purges.list[i].project, .version = engine->purges.list[i].version};
         struct message message = {.count = 0};
+        /* Without waiting: when the daemon stops, the columns thread ends first. What it is not told it deletes at its next
+         * start. */
         if (message_add(&message, &route, sizeof route) && message_add(&message, &purge, sizeof purge))
-            message_send(&message, engine->columns_socket, 0);
+            message_send(&message, engine->columns_socket, ZMQ_DONTWAIT);
         message_close(&message);
     }
 }
@@ -443,9 +445,10 @@ static void replenish(struct engine *engine, const struct project *project)
     state->model_version = counters->model_version;
     const struct route route = {.kind = ROUTE_REPLENISH};
     struct message message = {.count = 0};
+    /* Without waiting: when the daemon stops, the planner ends first. */
     state->planning = message_add(&message, &route, sizeof route) &&
                       message_add(&message, project->name.data, project->name.size) &&
-                      message_send(&message, engine->planner_socket, 0);
+                      message_send(&message, engine->planner_socket, ZMQ_DONTWAIT);
     message_close(&message);
 }
 

@@ -1,0 +1,115 @@
+"""What one of the daemon's threads does while another is in the middle of something. A slow disk holds the one up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import projects
+import pytest
+import zmq
+from curated import Client, LocalDaemon
+from disk import Disk
+from raw import Raw, array, head
+from verify import check
+
+SYNC_MS = 300
+SOON_S = SYNC_MS / 3000
+
+
+@pytest.fixture(autouse=True)  # before any daemon starts
+def _on_this_disk(disk: Disk) -> None:
+    pass
+
+
+@pytest.fixture
+def client(own_daemon: LocalDaemon) -> Iterator[Client]:
+    with own_daemon.client("p") as client:
+        yield client
+
+
+@pytest.fixture
+def raw(own_daemon: LocalDaemon) -> Iterator[Raw]:
+    raw = Raw(own_daemon.requests)
+    yield raw
+    raw.close()
+
+
+def send(raw: Raw, op: str, **fields: Any) -> None:
+    raw.send(msgpack.packb(head(op, "p", **fields)))
+
+
+def published(client: Client, timeout_s: float = 20) -> dict[str, Any]:
+    """The first batch, which is waited for."""
+    for event in client.follow(since=0, timeout_s=timeout_s):
+        if event["kind"] == "batch.published":
+            return event
+    raise AssertionError("no batch was published")
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def stop_while(daemon: LocalDaemon, disk: Disk, begin: Callable[[], None]) -> None:
+    disk.slow_down(SYNC_MS)
+    begin()
+    time.sleep(SOON_S)
+    assert daemon.terminate() == 0, "\n".join(daemon.log)
+    disk.mend()
+    daemon.start()
+    check(daemon)
+
+
+def test_stops_while_a_push_activates_its_version(client, own_daemon, disk, raw):
+    """The columns thread is gone when the engine has an old version's columns to be deleted."""
+    projects.create(client)
+    client.push(probs=projects.probabilities(20), model_version=2)
+    probs = array(projects.probabilities(20), "<f4")
+    stop_while(own_daemon, disk, lambda: send(raw, "PRED.PUT", model_version=3, activate=True, from_=0, probs=probs))
+    assert client.status()["model_version"] == 3
+    assert client.verify("p")["checked"]["rows"] == 40
+
+
+def test_stops_while_the_queue_runs_low(client, own_daemon, disk, raw):
+    """The planner is gone when the engine wants a batch in continuous mode."""
+    projects.create(client, samples=100, replenish_depth=8, replenish_strategy="random")
+    published(client)
+    stop_while(own_daemon, disk, lambda: send(raw, "LEASE", worker="w", count=8))
+    assert client.status()["leases"] == 8
+
+
+def listener(daemon: LocalDaemon) -> zmq.Socket[bytes]:
+    """A DEALER that takes in whatever comes."""
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+    socket.linger = 0
+    socket.set_hwm(0)
+    socket.connect(daemon.requests)
+    return socket
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_many_replies_at_once(client, own_daemon, disk, stop):
+    """None is lost: neither to a peer that has asked much, nor when the daemon stops."""
+    many = 3_000
+    projects.create(client, samples=1)
+    socket = listener(own_daemon)
+    disk.slow_down(SYNC_MS)
+    socket.send(msgpack.packb(head("BUDGET.GRANT", "p", amount_microusd=1)))
+    time.sleep(SOON_S)
+    for _ in range(many):
+        socket.send(msgpack.packb(head("BUDGET.GRANT", "p", amount_microusd=1)))
+    time.sleep(SYNC_MS / 1000)
+    if stop:
+        assert own_daemon.terminate() == 0, "\n".join(own_daemon.log)
+    answered = 0
+    while answered <= many and socket.poll(3_000):
+        answered += msgpack.unpackb(socket.recv())["ok"]
+    socket.close(linger=0)
+    assert answered == many + 1
