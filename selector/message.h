@@ -51,8 +51,8 @@ struct message {
     size_t count;
 };
 
-/* Receives all frames of one message. False where there is none now (or it has too many frames: it is dropped). Partner:
- * message_close. */
+/* Receives all frames of one message; those it has no room for are dropped, which leaves more than a request may have. False
+ * where there is none now. Partner: message_close. */
 bool message_receive(struct message *message, void *socket, int flags);
 
 /* Sends all frames and empties the message. False, with the message untouched, where the socket can't take it now (with
