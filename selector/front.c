@@ -238,13 +238,10 @@ static void take_signal(struct front *front)
         front->stopping = true;
         return;
     }
-    enum log_level level;
-    if (configuration_reload(&front->daemon->config) && log_level_parse(front->daemon->config.log_level, &level)) {
-        log_set_level(level);
-        log_info("reloaded", "log_level=%s", front->daemon->config.log_level);
-    } else {
+    if (configuration_reload())
+        log_info("reloaded", "log_level=%s", log_level_name());
+    else
         log_error("reload_failed", "");
-    }
 }
 
 static void loop(struct front *front)

@@ -113,3 +113,26 @@ def test_many_replies_at_once(client, own_daemon, disk, stop):
         answered += msgpack.unpackb(socket.recv())["ok"]
     socket.close(linger=0)
     assert answered == many + 1
+
+
+# --- the configuration ------------------------------------------------------------------------------------------------
+
+
+def test_configuration_is_read_again_while_it_is_asked_for(program: Path, tmp_path: Path) -> None:
+    path = tmp_path / "curated.conf"
+    levels = ["info", "warning", "error"]
+
+    def write(level: str) -> None:
+        new = path.with_suffix(".new")
+        new.write_text(f'log_level = "{level}";\n')
+        new.rename(path)
+
+    write("info")
+    daemon = LocalDaemon(program, tmp_path / "store", options=(f"--config={path}",)).start()
+    with daemon.client() as client:
+        for number in range(300):
+            write(levels[number % 3])
+            os.kill(daemon.pid, signal.SIGHUP)
+            assert client.config()["log_level"] in levels
+        wait_until(lambda: client.config()["log_level"] == levels[299 % 3])
+    assert daemon.stop() == 0
