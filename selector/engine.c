@@ -75,7 +75,7 @@ static const struct {
     [OPERATION_SAMPLE_DROP] = {apply_sample_drop, false},
     [OPERATION_MODEL_BEGIN] = {apply_model_begin, false},
     [OPERATION_MODEL_ACTIVATE] = {apply_model_activate, false},
-    [OPERATION_MODEL_DROP] = {apply_model_drop, false},
+    [OPERATION_MODEL_DROP] = {apply_model_drop, true},
     [OPERATION_PRED_PUT] = {apply_pred_activate, false},
     [OPERATION_EVAL_PUT] = {apply_eval_put, false},
     [OPERATION_BATCH_COMMIT] = {NULL, true},
