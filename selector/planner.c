@@ -123,14 +123,15 @@ static bool snapshot(struct planner *planner, struct request *request, struct wr
     snprintf(folder, sizeof folder, "%s/snapshots", store->folder);
     if (!store_make_folder(folder, problem, sizeof problem))
         return protocol_fail(&request->error, PROTOCOL_INTERNAL, "", "", "%s", problem);
-    const size_t length = strlen(folder);
-    snprintf(folder + length, sizeof folder - length, "/%.*s", (int)name.size, name.data);
-    if (store_exists(folder))
-        return protocol_fail(
-            &request->error, PROTOCOL_CONFLICT, "name", "the name of no snapshot yet", "%.*s", (int)name.size, name.data);
-    if (!store_snapshot(store, folder, problem, sizeof problem))
+    char named[65];
+    char path[sizeof folder + sizeof named];
+    snprintf(named, sizeof named, "%.*s", (int)name.size, name.data);
+    snprintf(path, sizeof path, "%s/%s", folder, named);
+    if (store_exists(path))
+        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "name", "the name of no snapshot yet", "%s", named);
+    if (!store_snapshot(store, folder, named, problem, sizeof problem))
         return protocol_fail(&request->error, PROTOCOL_STORAGE_FULL, "name", "", "%s", problem);
-    writer_string(reply, "path", folder);
+    writer_string(reply, "path", path);
     return true;
 }
 

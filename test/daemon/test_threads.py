@@ -115,6 +115,96 @@ def test_many_replies_at_once(client, own_daemon, disk, stop):
     assert answered == many + 1
 
 
+# --- snapshots --------------------------------------------------------------------------------------------------------
+
+
+class Ingest:
+    """Two projects that are written to without a pause: new model versions in one, new samples in the other."""
+
+    def __init__(self, daemon: LocalDaemon) -> None:
+        self.daemon = daemon
+        self.stop = threading.Event()
+        self.failures: list[BaseException] = []
+        self.threads = [threading.Thread(target=self._run, args=(step,)) for step in (self._models, self._samples)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException as failure:
+            self.failures.append(failure)
+
+    def _models(self) -> None:
+        with self.daemon.client("models") as client:
+            projects.create(client, samples=300, keep_models=1)
+            version = 1
+            while not self.stop.is_set():
+                version += 1
+                client.push(probs=projects.probabilities(300), model_version=version)
+
+    def _samples(self) -> None:
+        with self.daemon.client("samples") as client:
+            projects.create(client, samples=1)
+            count = 1
+            while not self.stop.is_set():
+                keys = [f"more{number}" for number in range(count, count + 20)]
+                client.add_samples(keys)
+                client.push(keys=keys, embeddings=projects.vectors(20))
+                count += 20
+
+    def end(self) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(60)
+        assert not self.failures
+
+
+def test_a_snapshot_is_of_one_moment(client, own_daemon, program):
+    for part in range(10):
+        numbers = range(part * 5_000, part * 5_000 + 5_000)
+        if part == 0:
+            client.create_project(classes=["a"], price_usd=1)
+        client.add_samples([f"k{number}" for number in numbers], uris=[f"file:///{number:0>200}" for number in numbers])
+    ingest = Ingest(own_daemon)
+    wait_until(lambda: client.projects() == ["models", "p", "samples"])
+    time.sleep(0.5)
+    paths = [client.snapshot(f"number{number}") for number in range(6)]
+    ingest.end()
+    for path in paths:
+        with LocalDaemon(program, path) as copy:
+            with copy.client("models") as models:
+                assert models.status()["predicted"] == 300, "the predictions of the active version"
+            with copy.client("samples") as samples:
+                status = samples.status()
+                assert all(space["rows"] <= status["samples"] for space in status["spaces"]), "rows of samples unknown"
+            check(copy)
+
+
+def test_a_snapshot_that_was_broken_off(client, own_daemon, disk):
+    """Asked for again, it is made; meanwhile nothing looks like one."""
+    projects.create(client, samples=20_000)
+    client.push(embeddings=projects.vectors(20_000, width=1_000))
+    paths: list[str] = []
+    folder = own_daemon.store / "snapshots"
+
+    def take() -> None:
+        with own_daemon.client() as other:
+            paths.append(other.snapshot("monday"))
+
+    disk.slow_down(SYNC_MS)
+    thread = threading.Thread(target=take)
+    thread.start()
+    wait_until(lambda: folder.exists() and any(folder.iterdir()))
+    own_daemon.kill()
+    disk.mend()
+    assert not (folder / "monday").exists()
+    own_daemon.start()
+    thread.join(60)
+    assert paths == [str(folder / "monday")]
+    assert [entry.name for entry in folder.iterdir()] == ["monday"]
+
+
 # --- the configuration ------------------------------------------------------------------------------------------------
 
 
