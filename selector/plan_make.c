@@ -300,6 +300,9 @@ static bool replay(struct daemon *daemon, struct txn *state, struct txn *vectors
                    protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s", database_status_text(state->status)));
     if (ok) {
         memcpy(input.state, recorded.states, (size_t)recorded.inputs.samples);
+        /* Classes may have been added since. */
+        if (recorded.inputs.class_weights > 0)
+            input.select.classes = recorded.inputs.class_weights;
         ok = plan_input_recall_labels(&input, state, project.number, recorded.inputs.label_seq) &&
              plan_input_open_columns(&input, vectors, project.number, &recorded.inputs, true, error) &&
              run(&input, &recorded.inputs, recorded.class_weights, daemon, &result, error);
