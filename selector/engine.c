@@ -44,6 +44,7 @@ struct engine {
     void *events_socket;
     void *columns_socket;
     void *planner_socket;
+    void *applied_socket;
     struct change change;
     struct deadlines deadlines;
     struct deadline *due; /* leases that ran out, given back in the current group */
@@ -280,6 +281,9 @@ static void send_replies(struct engine *engine, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++) {
         struct pending *pending = &engine->group[i];
+        const uint8_t kind = message_route(&pending->message).kind;
+        if (kind == ROUTE_COMMIT || kind == ROUTE_REPLENISH)
+            zmq_send(engine->applied_socket, NULL, 0, ZMQ_DONTWAIT);
         if (pending->reply_size > 0)
             message_reply(&pending->message, engine->replies_socket,
                 (struct text){engine->replies.data + pending->reply, pending->reply_size});
@@ -568,14 +572,16 @@ static bool start(struct engine *engine, struct daemon *daemon)
     engine->events_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_EVENTS);
     engine->columns_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_COLUMNS);
     engine->planner_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_PLANNER);
+    engine->applied_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_APPLIED);
     return msgpack_zone_init(&engine->zone, MSGPACK_ZONE_CHUNK_SIZE) && engine->group && engine->quick && engine->slow &&
-           engine->replies_socket && engine->events_socket && engine->columns_socket && engine->planner_socket && load(engine);
+           engine->replies_socket && engine->events_socket && engine->columns_socket && engine->planner_socket &&
+           engine->applied_socket && load(engine);
 }
 
 static void stop(struct engine *engine)
 {
     void *sockets[] = {engine->quick, engine->slow, engine->replies_socket, engine->events_socket, engine->columns_socket,
-        engine->planner_socket};
+        engine->planner_socket, engine->applied_socket};
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if (sockets[i])
             zmq_close(sockets[i]);

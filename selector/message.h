@@ -14,6 +14,7 @@
 #define ENDPOINT_ENGINE_SLOW "inproc://engine-slow" /* requests over many samples: one at a time between the quick ones */
 #define ENDPOINT_COLUMNS     "inproc://columns"
 #define ENDPOINT_PLANNER     "inproc://planner"
+#define ENDPOINT_APPLIED     "inproc://applied" /* to the planner: an empty message for each plan the engine has dealt with */
 #define ENDPOINT_READER      "inproc://reader"
 #define ENDPOINT_REPLIES     "inproc://replies" /* back to the front, to peers */
 #define ENDPOINT_EVENTS      "inproc://events"  /* to the front, to be published */
