@@ -45,9 +45,22 @@ static bool take(struct applying *applying, struct project *project, const struc
     return true;
 }
 
+/* What was asked for by name has no spare: without it the batch would be another one. */
+static bool refuse_included(struct applying *applying, const struct project *project, const struct plan *plan,
+    const struct item *item, struct protocol_error *error)
+{
+    const char *field = plan->recorded ? "include" : "only";
+    struct sample sample;
+    if (!sample_get(&applying->change->txn, project->number, item->slot, &sample) || sample.state != SAMPLE_POOL)
+        return protocol_fail(error, PROTOCOL_CONFLICT, field, "samples in the pool", "slot %" PRIu32, item->slot);
+    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, field, "samples within the budget", "slot %" PRIu32, item->slot);
+    error->available_microusd = project->counters.available_microusd;
+    return false;
+}
+
 /*
- * Takes the plan's picks, and for each that can't be had any more, the next spare. False: out of memory, or (without `partial`)
- * more money is needed than is available.
+ * Takes the plan's picks, and for each that can't be had any more, the next spare. False: out of memory, or a sample asked for
+ * by name can't be had, or (without `partial`) more money is needed than is available.
  */
 static bool select_current(struct applying *applying, struct project *project, const struct plan *plan,
     struct selection *selection, struct protocol_error *error)
@@ -59,9 +72,14 @@ static bool select_current(struct applying *applying, struct project *project, c
     selection->dropped = malloc((plan->item_count + 1) * sizeof *selection->dropped);
     if (!selection->items || !selection->dropped)
         return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
-    for (uint32_t i = 0; i < plan->item_count && selection->count < plan->picks; i++)
-        if (!take(applying, project, plan, &plan->items[i], budget, selection))
-            selection->dropped[selection->dropped_count++] = plan->items[i].slot;
+    for (uint32_t i = 0; i < plan->item_count && selection->count < plan->picks; i++) {
+        const struct item *item = &plan->items[i];
+        if (take(applying, project, plan, item, budget, selection))
+            continue;
+        if (item->arm == ITEM_ARM_INCLUDE)
+            return refuse_included(applying, project, plan, item, error);
+        selection->dropped[selection->dropped_count++] = item->slot;
+    }
     if (selection->cost > available) {
         protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "no more than what is available",
             "%" PRId64 " of %" PRId64 " available", selection->cost, available);

@@ -115,6 +115,54 @@ def test_many_replies_at_once(client, own_daemon, disk, stop):
     assert answered == many + 1
 
 
+# --- a plan and the state it meets ------------------------------------------------------------------------------------
+
+
+def two_at_once(daemon: LocalDaemon, disk: Disk, *requests: dict[str, Any]) -> list[dict[str, Any]]:
+    """The second request comes while the first one's effect is being written."""
+    sockets = [Raw(daemon.requests) for _ in requests]
+    disk.slow_down(SYNC_MS)
+    for socket, fields in zip(sockets, requests, strict=True):
+        send(socket, **fields)
+        time.sleep(SOON_S)
+    replies = [socket.receive() for socket in sockets]
+    disk.mend()
+    for socket in sockets:
+        socket.close()
+    return replies
+
+
+def test_batches_at_the_same_time_are_both_whole(client, own_daemon, disk):
+    """The second is selected from what the first has left."""
+    projects.create(client, samples=400, usd=100)
+    commit = {"op": "BATCH.COMMIT", "count": 150, "strategy": "margin"}
+    replies = two_at_once(own_daemon, disk, commit, commit)
+    assert [reply["items"] for reply in replies] == [150, 150]
+    assert client.replay(2)["same"] is True
+
+
+@pytest.mark.parametrize("field", ["only", "include"])
+def test_what_is_asked_for_by_name_is_had_or_refused(client, own_daemon, disk, field):
+    projects.create(client, usd=100)
+    how = {} if field == "only" else {"count": 6, "strategy": "margin"}
+    commit = {"op": "BATCH.COMMIT", field: {"slots": [2, 3, 4]}, **how}
+    imported, batch = two_at_once(own_daemon, disk, {"op": "LABEL.IMPORT", "slots": [2], "labels": ["cat"]}, commit)
+    assert imported["ok"]
+    if batch["ok"]:
+        replay = client.replay(1) if field == "include" else None
+        pytest.fail(f"a batch without one of the samples asked for; its replay: {replay}")
+    assert batch["error"]["code"] == "conflict" and batch["error"]["field"] == field
+    assert client.status()["batches"] == 0
+
+
+def test_replay_after_classes_were_added(client):
+    projects.create(client)
+    client.evaluate(1, per_class={"cat": 0.5})
+    client.next_batch(count=5, strategy="margin")
+    client.set_project(classes=[*projects.CLASSES, *(f"c{number}" for number in range(10_000))])
+    assert client.replay(1)["same"] is True
+
+
 # --- snapshots --------------------------------------------------------------------------------------------------------
 
 
