@@ -192,21 +192,24 @@ bool apply_batch_commit(struct applying *applying, struct request *request, cons
     return true;
 }
 
-void apply_replenish(struct applying *applying, struct text name, const struct plan *plan)
+bool apply_replenish(struct applying *applying, struct text name, const struct plan *plan)
 {
     struct protocol_error error = plan->error;
     struct protocol_error unknown = {0};
     struct project *project = change_project(applying->change, name, &unknown);
     struct batch batch;
     if (!project || *applying->draining)
-        return;
+        return true;
+    if (project->settings.replenish_depth == 0)
+        return false; /* it was switched off while the plan was made */
     if (!error.code && commit_plan(applying, project, plan, &batch, &error) > 0)
-        return;
+        return true;
     if (error.code != PROTOCOL_BUDGET_EXHAUSTED)
-        return;
+        return error.code == PROTOCOL_CANCELED || error.code == PROTOCOL_BUSY || error.code == PROTOCOL_INTERNAL;
     struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_EXHAUSTED);
     writer_integer(event, "available_microusd", project->counters.available_microusd);
     event_end(applying->change, project, EVENT_BUDGET_EXHAUSTED);
+    return false;
 }
 
 /* --- canceling ---------------------------------------------------------------------------------------------------------------

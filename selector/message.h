@@ -28,6 +28,7 @@ enum route_kind {
     ROUTE_REPLENISH, /* to the planner, and from it with a plan to the engine: a batch in continuous mode; the project's name is
                         the payload */
     ROUTE_PURGE,     /* to the columns: delete the columns of a model version (struct purge is the payload) */
+    ROUTE_PUSHED,    /* to the engine: rows of a project in continuous mode are written; its number (uint32_t) is the payload */
     ROUTE_GREETING,  /* to the reader, and back: a subscription's prefix is the payload */
 };
 

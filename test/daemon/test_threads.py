@@ -163,6 +163,64 @@ def test_replay_after_classes_were_added(client):
     assert client.replay(1)["same"] is True
 
 
+# --- continuous mode --------------------------------------------------------------------------------------------------
+
+LONG = 12_000
+
+
+def planner_is_idle(client: Client) -> bool:
+    return client.daemon_status()["planner"]["task"] == 0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def slow(client: Client) -> Client:
+    """A project in continuous mode whose next batch is being selected, which takes a while."""
+    projects.create(client, samples=LONG, predicted=False, usd=1_000_000)
+    client.push(embeddings=np.random.default_rng(0).normal(size=(LONG, 64)).astype(np.float16))
+    client.set_project(replenish_strategy="kcenter", replenish_depth=LONG)
+    wait_until(lambda: client.daemon_status()["planner"].get("done", 0) > 0)
+    return client
+
+
+def test_a_batch_given_up_while_draining_is_made_afterwards(slow):
+    slow.drain(True)
+    wait_until(lambda: planner_is_idle(slow))
+    slow.begin_model(1)  # the engine has had the plan
+    with pytest.raises(AssertionError):
+        published(slow, timeout_s=0.2)
+    slow.drain(False)
+    assert published(slow)["items"] == LONG
+
+
+def test_nothing_is_bought_once_it_is_switched_off(slow):
+    slow.set_project(replenish_depth=0)
+    wait_until(lambda: planner_is_idle(slow))
+    slow.grant(1)
+    assert slow.status()["batches"] == 0
+
+
+def test_begins_when_what_it_needs_is_there(client):
+    projects.create(client, predicted=False, replenish_depth=4, replenish_strategy="kcenter")
+    assert client.status()["batches"] == 0
+    client.push(embeddings=projects.vectors(20))
+    assert published(client)["strategy"] == "kcenter"
+
+
+def test_begins_when_settings_allow_it(client):
+    projects.create(client, predicted=False, replenish_depth=4, replenish_strategy="kcenter")
+    wait_until(lambda: planner_is_idle(client))
+    assert client.status()["batches"] == 0
+    client.set_project(replenish_strategy="random")
+    assert published(client)["strategy"] == "random"
+
+
 # --- snapshots --------------------------------------------------------------------------------------------------------
 
 
