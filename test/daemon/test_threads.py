@@ -325,10 +325,13 @@ def test_configuration_is_read_again_while_it_is_asked_for(program: Path, tmp_pa
 
     write("info")
     daemon = LocalDaemon(program, tmp_path / "store", options=(f"--config={path}",)).start()
-    with daemon.client() as client:
-        for number in range(300):
-            write(levels[number % 3])
-            os.kill(daemon.pid, signal.SIGHUP)
-            assert client.config()["log_level"] in levels
-        wait_until(lambda: client.config()["log_level"] == levels[299 % 3])
+    raw = Raw(daemon.requests)
+    for number in range(100):
+        for _ in range(20):
+            raw.send(msgpack.packb(head("CONFIG")))
+        write(levels[number % 3])
+        os.kill(daemon.pid, signal.SIGHUP)
+        assert all(raw.receive()["config"]["log_level"] in levels for _ in range(20))
+    wait_until(lambda: raw.call("CONFIG")["config"]["log_level"] == levels[99 % 3])
+    raw.close()
     assert daemon.stop() == 0
