@@ -20,8 +20,9 @@ struct purges {
     struct {
         uint32_t project;
         int64_t version;
-    } list[64];
+    } * list;
     size_t count;
+    size_t room;
 };
 
 /* What the functions work on. */

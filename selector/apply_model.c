@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MODELS_LISTED = 64, EVALUATION_MAP_MAX = 65536 };
@@ -57,29 +58,43 @@ bool apply_model_begin(struct applying *applying, struct request *request, struc
 static void purge(struct applying *applying, const struct project *project, int64_t version)
 {
     struct purges *purges = applying->purges;
-    /* What finds no room is purged at the next start: the columns then belong to no model. */
-    if (purges->count < sizeof purges->list / sizeof *purges->list) {
-        purges->list[purges->count].project = project->number;
-        purges->list[purges->count++].version = version;
+    if (purges->count == purges->room) {
+        const size_t room = purges->room ? 2 * purges->room : 64;
+        void *list = realloc(purges->list, room * sizeof *purges->list);
+        if (!list)
+            return; /* it is purged at the next start: the columns then belong to no model */
+        purges->list = list;
+        purges->room = room;
     }
+    purges->list[purges->count].project = project->number;
+    purges->list[purges->count++].version = version;
 }
 
-/* Forgets what is too old to be kept: all but the newest `keep_models` of those that are not newer than the active one. */
-static void forget_models(struct applying *applying, struct project *project)
+/* Forgets the oldest of what is too old to be kept; true where there may be more of it. */
+static bool forget_oldest_models(struct applying *applying, struct project *project)
 {
     int64_t versions[MODELS_LISTED];
     struct txn *txn = &applying->change->txn;
     const size_t count = model_list(txn, project->number, versions, MODELS_LISTED);
     size_t kept = 0;
+    size_t forgotten = 0;
     for (size_t i = count; i-- > 0;) {
         if (versions[i] > project->counters.model_version)
             continue;
         const bool dropped = model_is_dropped(txn, project->number, versions[i]);
         if (!dropped && ++kept <= project->settings.keep_models)
             continue;
-        model_delete(txn, project->number, versions[i]);
+        forgotten += model_delete(txn, project->number, versions[i]);
         if (!dropped)
             purge(applying, project, versions[i]);
+    }
+    return count == MODELS_LISTED && forgotten > 0;
+}
+
+/* Forgets all but the newest `keep_models` of the versions that are not newer than the active one. */
+static void forget_models(struct applying *applying, struct project *project)
+{
+    while (forget_oldest_models(applying, project)) {
     }
 }
 

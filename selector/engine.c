@@ -644,6 +644,7 @@ static void stop(struct engine *engine)
     free(engine->due);
     free(engine->group);
     free(engine->replenishing);
+    free(engine->purges.list);
 }
 
 void *engine_run(void *argument)

@@ -8,7 +8,8 @@ from typing import Any
 import msgpack
 import projects
 import pytest
-from curated import Client, Conflict, NotFound, StaleModel
+from curated import Client, Conflict, LocalDaemon, NotFound, StaleModel
+from disk import Disk
 from raw import Raw, array, head
 from verify import wait_for_rows
 
@@ -66,6 +67,30 @@ def test_a_push_that_a_newer_version_overtakes(client: Client, project: str, sam
         assert replies[pushes[0]["id"]]["ok"]
         assert replies[pushes[1]["id"]]["error"]["code"] == "stale_model"
     wait_for_rows(client, 2 * SAMPLES)
+
+
+def test_many_versions_are_forgotten_at_once(client: Client, project: str, samples: list[str]) -> None:
+    for version in range(2, 150):
+        client.push(utility=[0.0] * SAMPLES, model_version=version, activate=False)
+    client.push(probs=projects.probabilities(SAMPLES), model_version=150)
+    wait_for_rows(client, 2 * SAMPLES)  # keep_models
+
+
+def test_many_versions_are_dropped_at_once(disk: Disk, own_daemon: LocalDaemon) -> None:
+    with own_daemon.client("p") as client:
+        projects.create(client, samples=SAMPLES)
+        for version in range(2, 100):
+            client.push(utility=[0.0] * SAMPLES, model_version=version, activate=False)
+        raw = Raw(own_daemon.requests)
+        disk.slow_down(200)
+        raw.send(msgpack.packb(head("MODEL.BEGIN", "p", model_version=100)))
+        time.sleep(0.1)  # while that is written, the others gather
+        for version in range(2, 100):
+            raw.send(msgpack.packb(head("MODEL.DROP", "p", model_version=version)))
+        assert all(raw.receive()["ok"] for _ in range(2, 101))
+        disk.mend()
+        raw.close()
+        wait_for_rows(client, SAMPLES)
 
 
 @pytest.mark.parametrize("waiting", [0, 1, 4, 18, 24])
