@@ -24,7 +24,10 @@ _LABELS_PER_PAGE = 100_000
 
 @dataclass(frozen=True)
 class LabelPage:
-    """A stretch of the label log, as columns. `labels` are class indices, -1 where there is none."""
+    """A stretch of the label log, as columns.
+
+    `labels` are class indices, -1 where there is none; `values` are what was answered beyond a class, None where nothing.
+    """
 
     seqs: NDArray[np.int64]
     slots: NDArray[np.uint32]
@@ -35,6 +38,7 @@ class LabelPage:
     batches: NDArray[np.uint32]
     keys: list[str]
     workers: list[str]
+    values: list[bytes | None]
 
 
 def settings_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
