@@ -55,7 +55,7 @@ apply_fn apply_drain;
 /* A peer's BATCH.COMMIT, with the plan that the planner made of it. */
 bool apply_batch_commit(struct applying *applying, struct request *request, const struct plan *plan, struct writer *reply);
 
-/* A batch in continuous mode. Refusals are published, not answered. */
+/* A batch in continuous mode. Nobody asked: that money is short is published, that the policy can't be followed is logged. */
 void apply_replenish(struct applying *applying, struct text project, const struct plan *plan);
 
 /* A peer's PRED.PUT whose rows are written: makes its model version the active one. */

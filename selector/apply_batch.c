@@ -1,6 +1,7 @@
 /* BATCH.COMMIT from a plan, batches in continuous mode, BATCH.CANCEL. */
 
 #include "selector/apply.h"
+#include "selector/log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -188,6 +189,10 @@ void apply_replenish(struct applying *applying, struct text name, const struct p
         return;
     struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_EXHAUSTED);
     writer_integer(event, "available_microusd", project->counters.available_microusd);
+    /* Nobody waits for an answer: what the operator has to mend is told in the log. */
+    if (error.code == PROTOCOL_BAD_REQUEST || error.code == PROTOCOL_CONFLICT || error.code == PROTOCOL_INTERNAL)
+        log_warning("replenish_failed", "project=%.*s code=%s message=\"%s\"", (int)name.size, name.data,
+            protocol_code_word(error.code), error.message);
     event_end(applying->change, project, EVENT_BUDGET_EXHAUSTED);
 }
 

@@ -168,7 +168,7 @@ bool settings_read(struct reader *fields, struct change *change, struct project 
     settings->keep_junk = reader_bool_or(fields, "keep_junk", settings->keep_junk);
     if (reader_has(fields, "replenish_depth")) {
         settings->replenish_depth = (uint32_t)reader_integer(fields, "replenish_depth", 0, 1000000);
-        settings->replenish_low = settings->replenish_depth / 2;
+        settings->replenish_low = (settings->replenish_depth + 1) / 2; /* of a depth of 1 as well, 1: fewer than 0 never wait */
     }
     settings->replenish_low = (uint32_t)reader_integer_or(fields, "replenish_low", 0, 1000000, settings->replenish_low);
     settings->budget_low_microusd =
