@@ -132,16 +132,28 @@ static bool call(struct engine *engine, const struct message *message, struct re
     return apply_batch_commit(&applying, request, &plan, reply);
 }
 
+/* Of one frame its hash, of several that of their hashes: arrays tell requests apart as the map does. */
+static void hash_frames(const struct frame *frames, size_t count, uint64_t hash[2])
+{
+    uint64_t hashes[REQUEST_FRAMES_MAX + 1][2];
+    for (size_t i = 0; i < count; i++)
+        hash_bytes(frames[i].data, frames[i].size, hashes[i]);
+    if (count == 1)
+        memcpy(hash, hashes[0], sizeof hashes[0]);
+    else
+        hash_bytes(hashes, count * sizeof hashes[0], hash);
+}
+
 /* Applies a decoded request and writes its whole reply. False where it was refused, with request->error filled. */
 static bool apply_decoded(
-    struct engine *engine, const struct message *message, struct request *request, const struct frame *payload)
+    struct engine *engine, const struct message *message, struct request *request, const struct frame *frames, size_t count)
 {
     struct writer *reply = &engine->writer;
     const bool keeps = table[request->operation].keeps_reply;
     uint64_t body[2] = {0, 0};
     if (keeps) {
         bool ok;
-        hash_bytes(payload->data, payload->size, body);
+        hash_frames(frames, count, body);
         if (answer_kept(engine, request, body, reply, &ok))
             return ok;
     }
@@ -196,7 +208,7 @@ static bool apply_pending(struct engine *engine, struct pending *pending)
     if (engine->daemon->vitals.read_only)
         protocol_fail(&request.error, PROTOCOL_READ_ONLY, "", "", "a write to disk failed earlier");
     const uint64_t before = engine->change.txn.writes;
-    if (decoded && !request.error.code && apply_decoded(engine, &pending->message, &request, &frames[0])) {
+    if (decoded && !request.error.code && apply_decoded(engine, &pending->message, &request, frames, count)) {
         store_reply(engine, pending);
         return true;
     }

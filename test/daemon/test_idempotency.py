@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgpack
+import numpy as np
 import projects
 import pytest
 from raw import Raw, array, head
@@ -42,6 +43,16 @@ def test_commit(client, raw, project):
     assert client.status()["batches"] == 1
     assert client.next_batch(count=3, strategy="random", request_id="mine").batch == 2
     assert client.next_batch(count=3, strategy="random", request_id="mine").batch == 2
+
+
+def test_commit_of_other_samples_in_its_frame(client, raw, project):
+    projects.create(client)
+    request = head("BATCH.COMMIT", project, only={"slots": {"dtype": "<u4", "shape": [2], "frame": 1}})
+    first, again = twice(raw, request, np.array([4, 2], "<u4").tobytes())
+    assert first["ok"] and first == again
+    other = raw.exchange(msgpack.packb(request), np.array([5, 3], "<u4").tobytes())
+    assert other["error"]["code"] == "conflict" and other["error"]["field"] == "id"
+    assert client.status()["batches"] == 1
 
 
 def test_commit_sent_again_while_it_is_under_way(client, daemon, project):
