@@ -55,6 +55,20 @@ def test_commit_of_other_samples_in_its_frame(client, raw, project):
     assert client.status()["batches"] == 1
 
 
+def test_lease_while_draining(own_daemon):
+    raw = Raw(own_daemon.requests)
+    with own_daemon.client("p") as client:
+        projects.create(client)
+        client.next_batch(count=3, strategy="random")
+        payload = msgpack.packb(head("LEASE", "p", worker="w", count=2))
+        first = raw.exchange(payload)
+        client.drain()
+        again = raw.exchange(payload)
+        assert sorted(again["leases"], key=lambda lease: lease["lease"]) == first["leases"]
+        assert raw.call("LEASE", "p", worker="w")["error"]["code"] == "busy"
+    raw.close()
+
+
 def test_commit_sent_again_while_it_is_under_way(client, daemon, project):
     """Two sockets ask with the same id at the same time, as a client does whose connection broke."""
     projects.create(client, samples=2_000, usd=1_000)
