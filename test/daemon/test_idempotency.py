@@ -69,6 +69,21 @@ def test_lease_while_draining(own_daemon):
     raw.close()
 
 
+def test_other_settings_are_named(client, raw, project):
+    settings = {"classes": ["a"], "price_microusd": 5, "overlap": 2, "excluded_tags": ["night"]}
+    assert raw.call("PROJECT.CREATE", project, **settings)["created"] is True
+    assert raw.call("PROJECT.CREATE", project, **settings)["created"] is False
+    for field, value in [
+        ("price_microusd", 6), ("overlap", 1), ("excluded_tags", []), ("seed", 1), ("lease_ms", 5000), ("space", "e"),
+        ("type_prices_microusd", {"box": 1}), ("minimum_shares", [{"class": "a", "share": 0.5}]), ("keep_junk", True),
+    ]:  # fmt: skip
+        error = raw.call("PROJECT.CREATE", project, **{**settings, field: value})["error"]
+        assert (error["code"], error["field"], error["got"]) == ("conflict", field, "another value")
+    del settings["overlap"]
+    error = raw.call("PROJECT.CREATE", project, **settings)["error"]
+    assert (error["code"], error["field"], error["got"]) == ("conflict", "overlap", "its default, as the field is missing")
+
+
 def test_commit_sent_again_while_it_is_under_way(client, daemon, project):
     """Two sockets ask with the same id at the same time, as a client does whose connection broke."""
     projects.create(client, samples=2_000, usd=1_000)
