@@ -63,6 +63,10 @@ static bool select_current(struct applying *applying, struct project *project, c
     for (uint32_t i = 0; i < plan->item_count && selection->count < plan->picks; i++)
         if (!take(applying, project, plan, &plan->items[i], budget, selection))
             selection->dropped[selection->dropped_count++] = plan->items[i].slot;
+    /* The caller's own list is taken as a whole: another decision than his would be worse than none. */
+    if (!plan->recorded && selection->dropped_count > 0)
+        return protocol_fail(
+            error, PROTOCOL_CONFLICT, "only", "samples in the pool, within the budget", "slot %" PRIu32, selection->dropped[0]);
     if (selection->cost > available) {
         protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "no more than what is available",
             "%" PRId64 " of %" PRId64 " available", selection->cost, available);
@@ -185,14 +189,14 @@ void apply_replenish(struct applying *applying, struct text name, const struct p
         return;
     if (!error.code && commit_plan(applying, project, plan, &batch, &error) > 0)
         return;
-    if (error.code != PROTOCOL_BUDGET_EXHAUSTED)
-        return;
-    struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_EXHAUSTED);
-    writer_integer(event, "available_microusd", project->counters.available_microusd);
     /* Nobody waits for an answer: what the operator has to mend is told in the log. */
     if (error.code == PROTOCOL_BAD_REQUEST || error.code == PROTOCOL_CONFLICT || error.code == PROTOCOL_INTERNAL)
         log_warning("replenish_failed", "project=%.*s code=%s message=\"%s\"", (int)name.size, name.data,
             protocol_code_word(error.code), error.message);
+    if (error.code != PROTOCOL_BUDGET_EXHAUSTED)
+        return;
+    struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_EXHAUSTED);
+    writer_integer(event, "available_microusd", project->counters.available_microusd);
     event_end(applying->change, project, EVENT_BUDGET_EXHAUSTED);
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgpack
 import numpy as np
 import projects
 import pytest
-from curated import BudgetExhausted, Conflict, NotFound
+from curated import BadRequest, BudgetExhausted, Conflict, NotFound
+from raw import head
 
 # All that can do with predictions and embeddings.
 STRATEGIES = [
@@ -191,6 +193,23 @@ def test_replay_notices_changes(pool):
     pool.add_samples(["k30"], prices_usd=[9])
     with pytest.raises(Conflict):
         pool.replay(batch.batch)
+
+
+def test_a_list_of_ones_own_is_taken_whole_or_not_at_all(pool, raw, project):
+    """Several at once that share samples: a later one is planned before the first has reserved its."""
+    for start in range(0, 24, 4):
+        lists = [[start + 3, start + 2, start + number % 2] for number in range(6)]
+        requests = [head("BATCH.COMMIT", project, only={"slots": slots}) for slots in lists]
+        for request in requests:
+            raw.send(msgpack.packb(request))
+        replies = [raw.receive() for _ in requests]
+        done = [reply for reply in replies if reply["ok"]]
+        assert [reply["items"] for reply in done] == [3]
+        assert {reply["error"]["code"] for reply in replies if not reply["ok"]} == {"conflict"}
+        assert [item.slot for item in pool.batch_items(done[0]["batch"])][:2] == [start + 3, start + 2]
+    with pytest.raises(BudgetExhausted):
+        pool.set_project(price_usd=50)
+        pool.next_batch(only=[25, 26, 27], partial=True)
 
 
 def test_drain(own_daemon):
