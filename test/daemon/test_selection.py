@@ -212,6 +212,15 @@ def test_a_list_of_ones_own_is_taken_whole_or_not_at_all(pool, raw, project):
         pool.next_batch(only=[25, 26, 27], partial=True)
 
 
+def test_any_radius_of_the_protocol(pool):
+    for radius in (1e-15, 1e14, 1e15):
+        plan = pool.plan(count=3, strategy="coverage", parameters={"radius": radius})
+        assert plan.stats["radius"] == pytest.approx(radius)
+    for radius in (1e-16, 1.1e15, -1):
+        with pytest.raises(BadRequest, match="radius"):
+            pool.plan(count=3, strategy="coverage", parameters={"radius": radius})
+
+
 def test_drain(own_daemon):
     from curated import Busy
 
