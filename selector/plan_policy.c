@@ -280,9 +280,9 @@ bool wish_weigh(struct plan_inputs *inputs, double **class_weights, struct txn *
     struct text fields;
     int64_t version;
     *class_weights = NULL;
-    if (!evaluation_newest(state, project->number, &version, &evaluation, &fields) || project->settings.classes == 0)
+    if (!evaluation_newest(state, project->number, &version, &evaluation, &fields))
         return true;
-    double *weights = malloc(project->settings.classes * sizeof *weights);
+    double *weights = malloc((project->settings.classes + 1u) * sizeof *weights);
     if (!weights)
         return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
     for (uint32_t i = 0; i < project->settings.classes; i++)

@@ -221,6 +221,18 @@ def test_any_radius_of_the_protocol(pool):
             pool.plan(count=3, strategy="coverage", parameters={"radius": radius})
 
 
+def test_slices_weigh_without_classes_too(client):
+    client.create_project(classes=[], price_usd="0.1")
+    client.grant(10)
+    keys = [f"k{number}" for number in range(20)]
+    client.add_samples(keys, tags=[["night"] if number % 2 else ["day"] for number in range(20)])
+    client.push(embeddings=projects.vectors(20))
+    client.evaluate(1, per_slice={"night": 0.2, "day": 0.8})
+    batch = client.next_batch(count=10, control_share=0)
+    weights = {item.slot % 2: client.explain(slot=item.slot)["slice_weight"] for item in batch}
+    assert weights[1] == pytest.approx(1.6) and weights.get(0, 0.5) == pytest.approx(0.5)
+
+
 def test_drain(own_daemon):
     from curated import Busy
 
