@@ -273,7 +273,7 @@ class Training:
         Returns
         -------
         int
-            The evaluation's sequence number.
+            The number of its event.
         """
         if correct is not None:
             correct = little_endian(correct, ("|u1",), "|u1")
@@ -323,7 +323,7 @@ class Training:
         """Return what to train on: one row for each sample and label it was given.
 
         Of each sample the newest label counts: the answers of the newest batch that it was in, or the newest
-        import. An answer that names no class ("none of these", or only a value) gives no row but takes its share.
+        import. An answer that names no class (only a value) gives no row but takes its share; "none of these" is no label.
 
         Parameters
         ----------
