@@ -207,9 +207,11 @@ def test_a_list_of_ones_own_is_taken_whole_or_not_at_all(pool, raw, project):
         assert [reply["items"] for reply in done] == [3]
         assert {reply["error"]["code"] for reply in replies if not reply["ok"]} == {"conflict"}
         assert [item.slot for item in pool.batch_items(done[0]["batch"])][:2] == [start + 3, start + 2]
-    with pytest.raises(BudgetExhausted):
-        pool.set_project(price_usd=50)
-        pool.next_batch(only=[25, 26, 27], partial=True)
+    pool.set_project(price_usd=50)
+    for field, budget in (("only", {}), ("include", {"count": 3})):
+        with pytest.raises(BudgetExhausted, match=f"{field}: expected samples within the budget") as refused:
+            pool.next_batch(**{field: [25, 26, 27]}, **budget, partial=True)
+        assert refused.value.available_usd == pool.budget()["available_usd"] > 0
 
 
 def test_any_radius_of_the_protocol(pool):
