@@ -128,10 +128,15 @@ bool apply_pred_activate(struct applying *applying, struct request *request, str
     const int64_t version = read_version(request);
     if (!project || request->error.code)
         return false;
-    if (version < project->counters.model_version)
+    struct model model;
+    if (version < project->counters.model_version) {
+        /* Overtaken since the rows were written: they are of no version, and none will come for them. */
+        if (!model_get(&applying->change->txn, project->number, version, &model))
+            purge(applying, project, version);
         return stale(request, version, project->counters.model_version);
+    }
     if (model_is_dropped(&applying->change->txn, project->number, version))
-        return spent(request, version); /* since the rows were written */
+        return spent(request, version); /* since the rows were written: they go with the version's */
     activate(applying, project, version);
     writer_bool(reply, "active", true);
     return true;

@@ -9,8 +9,12 @@
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
+#include "selector/strategy/control.h"
 #include "selector/strategy/cover.h"
 #include "selector/strategy/groups.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/picks.h"
+#include "selector/strategy/strategies.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -87,7 +91,7 @@ static size_t picks_a_round(const struct select_job *job, size_t want)
     double cost = 0;
     for (size_t i = 0; i < job->candidate_count; i++)
         cost += select_job_dollars(job, job->candidates[i]) / (double)job->candidate_count;
-    double picks = fmin((double)(job->policy->count - job->result->count), (double)select_job_money_left(job) / 1e6 / cost);
+    double picks = fmin((double)(job->policy->count - job->result->count), (double)select_picks_money_left(job) / 1e6 / cost);
     return (size_t)ceil(fmax(1, fmin(picks / ROUNDS, (double)want / CHOICE)));
 }
 
@@ -115,7 +119,7 @@ static enum select_status run_coverage(struct select_job *job, bool trust)
         size_t before = job->result->count;
         job->pick_limit = last ? SIZE_MAX : before + picks;
         status = cover_round(job, trust, want, chance);
-        if (status != SELECT_OK || last || select_job_full(job))
+        if (status != SELECT_OK || last || select_picks_full(job))
             break;
         /* By chances that were reckoned with what is picked by now, too few points may be drawn. */
         bool few = job->result->stats.references < (want + 1) / 2 && job->result->count > listed;
@@ -175,7 +179,7 @@ static enum select_status run_ranked(struct select_job *job)
         goto done;
     status = select_fill_by(job, keys, gains, NULL, false);
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
 done:
     free(gains);
     free(keys);

@@ -3,6 +3,7 @@
  */
 #include "selector/kernel/vector.h"
 #include "selector/strategy/auto.h"
+#include "selector/strategy/predictions.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -14,6 +14,9 @@
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/strategy/clusters.h"
+#include "selector/strategy/picks.h"
+#include "selector/strategy/predictions.h"
+#include "selector/strategy/strategies.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,8 +39,8 @@ struct cluster_margin {
 static size_t picks_wanted(const struct select_job *job)
 {
     size_t most = job->candidate_count;
-    if (job->least_cost > 0 && select_job_money_left(job) / job->least_cost < (int64_t)most)
-        most = (size_t)(select_job_money_left(job) / job->least_cost);
+    if (job->least_cost > 0 && select_picks_money_left(job) / job->least_cost < (int64_t)most)
+        most = (size_t)(select_picks_money_left(job) / job->least_cost);
     return job->policy->count < most ? job->policy->count : most;
 }
 

@@ -2,6 +2,7 @@
 
 #include "selector/kernel/linkage.h"
 #include "selector/kernel/sort.h"
+#include "selector/strategy/order.h"
 
 #include <math.h>
 #include <stdlib.h>

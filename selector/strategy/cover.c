@@ -201,7 +201,7 @@ enum select_status select_cover(struct select_job *job, struct select_points *po
     };
     status = run(&self, points, &input);
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
 done:
     free(self.out);
     free(alone);

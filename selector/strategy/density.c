@@ -6,7 +6,9 @@
  * all pairs is exact. Without predictions the density counts alone. Ordered by score per dollar.
  */
 #include "selector/kernel/cosine.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/predictions.h"
+#include "selector/strategy/strategies.h"
 
 #include <math.h>
 #include <stdlib.h>

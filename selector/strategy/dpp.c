@@ -18,7 +18,9 @@
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
 #include "selector/strategy/iteration.h"
+#include "selector/strategy/predictions.h"
 #include "selector/strategy/scale.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <math.h>
@@ -150,7 +152,7 @@ static enum select_status pick(
     if (status == SELECT_OK)
         status = select_fill(job, &iteration.source, false);
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
     kernel_dpp_free(&dpp);
     return status;
 }

@@ -12,7 +12,8 @@
  */
 #include "selector/kernel/draws.h"
 #include "selector/kernel/random.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/strategies.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -11,6 +11,7 @@
  */
 #include "selector/kernel/dsquared.h"
 #include "selector/strategy/iteration.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <stdlib.h>

@@ -4,8 +4,10 @@
  * Many strategies read no predictions. Their picks are told the predicted class all the same, from a view of the picks' own
  * rows: a pass over all predictions of a large pool would cost more than the selection.
  */
+#include "selector/strategy/explain.h"
+
 #include "selector/kernel/vector.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/predictions.h"
 
 #include <stdlib.h>
 

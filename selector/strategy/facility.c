@@ -8,6 +8,7 @@
  * guard.
  */
 #include "selector/strategy/cover.h"
+#include "selector/strategy/strategies.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,5 @@
-/*
- * fill.c - from a source of candidates to picks: minimum shares, then merit, then spares, under money, count, groups, maximum
- * shares and filters.
- */
+#include "selector/strategy/fill.h"
+
 #include "selector/strategy/filter.h"
 #include "selector/strategy/quota.h"
 
@@ -16,7 +14,7 @@ struct phase {
 static bool money_fits(const struct phase *phase, uint32_t slot)
 {
     int64_t cost;
-    int64_t money = phase->spares ? phase->job->policy->budget : select_job_money_left(phase->job);
+    int64_t money = phase->spares ? phase->job->policy->budget : select_picks_money_left(phase->job);
     return select_job_cost(phase->job, slot, &cost) && cost <= money;
 }
 
@@ -25,7 +23,7 @@ static bool accept(void *context, uint32_t slot)
     const struct phase *phase = context;
     const struct select_job *job = phase->job;
     return !job->picked[slot] && !job->refused[slot] && (phase->share == NULL || select_quota_is_of(job, phase->share, slot)) &&
-           select_job_fits(job, slot) && (phase->in_turn || money_fits(phase, slot));
+           select_picks_fit(job, slot) && (phase->in_turn || money_fits(phase, slot));
 }
 
 /* Whether the phase has what it is for. */
@@ -34,7 +32,7 @@ static bool satisfied(const struct phase *phase)
     const struct select_job *job = phase->job;
     if (phase->spares)
         return job->result->spare_count >= job->policy->spares;
-    if (select_job_full(job) || job->result->count >= job->pick_limit)
+    if (select_picks_full(job) || job->result->count >= job->pick_limit)
         return true;
     return phase->share != NULL && select_quota_met(job, (size_t)(phase->share - job->policy->shares));
 }
@@ -63,7 +61,7 @@ static enum select_status run_phase(struct phase *phase, struct select_source *s
             job->refused[slot] = 1;
             continue;
         }
-        if (!select_job_add(job, slot, &worth, phase->spares))
+        if (!select_picks_add(job, slot, &worth, phase->spares))
             return SELECT_NO_MEMORY;
         status = source->take(source->self, slot);
         if (status != KERNEL_OK)
@@ -84,7 +82,7 @@ enum select_status select_fill(struct select_job *job, struct select_source *sou
     if (status == SELECT_OK)
         status = run_phase(&merit, source);
     struct phase spares = {.job = job, .spares = true};
-    bool last = job->pick_limit == SIZE_MAX || select_job_full(job);
+    bool last = job->pick_limit == SIZE_MAX || select_picks_full(job);
     if (status == SELECT_OK && last)
         status = run_phase(&spares, source);
     return status;

@@ -14,7 +14,9 @@
 #include "selector/kernel/line_graph.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/fill.h"
+#include "selector/strategy/predictions.h"
+#include "selector/strategy/strategies.h"
 
 #include <stdlib.h>
 

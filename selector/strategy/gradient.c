@@ -3,7 +3,8 @@
  * the formula and the paper. Ordered by length per dollar.
  */
 #include "selector/kernel/gradient.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/strategies.h"
 
 #include <stdlib.h>
 

@@ -10,6 +10,7 @@
 #include "selector/kernel/coverage.h"
 #include "selector/strategy/iteration.h"
 #include "selector/strategy/points.h"
+#include "selector/strategy/strategies.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static enum select_status cut(struct select_job *job, const struct select_points
     if (status == SELECT_OK)
         status = select_fill(job, &iteration.source, false);
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
     kernel_graph_cut_free(&kernel);
     free(dollars);
     return status;

@@ -7,7 +7,7 @@ static bool find_best(const struct select_job *job, const uint32_t *slots, const
     bool found = false;
     for (size_t i = 0; i < count; i++) {
         int64_t cost;
-        if (!((double)alone[i] > gain) || job->picked[slots[i]] || !select_job_fits(job, slots[i]))
+        if (!((double)alone[i] > gain) || job->picked[slots[i]] || !select_picks_fit(job, slots[i]))
             continue;
         if (!select_job_cost(job, slots[i], &cost) || cost > money)
             continue;
@@ -24,7 +24,7 @@ bool select_guard(struct select_job *job, size_t kept, const uint32_t *slots, co
     if (job->policy->share_count > 0 || job->filter != NULL || kept == result->count || result->count >= job->pick_limit)
         return false;
     double gain = 0;
-    int64_t money = select_job_money_left(job);
+    int64_t money = select_picks_money_left(job);
     for (size_t i = kept; i < result->count; i++) {
         int64_t cost = 0;
         select_job_cost(job, result->picks[i].slot, &cost);
@@ -43,12 +43,12 @@ enum select_status select_guard_start(struct select_job *job, size_t kept, struc
 {
     struct select_worth worth = {.arm = SELECT_ARM_POLICY};
     uint32_t next = slot;
-    select_job_undo(job, kept);
+    select_picks_undo(job, kept);
     source->rewind(source->self, is_slot, &slot);
     enum kernel_status status = source->next(source->self, is_slot, &slot, &next, &worth);
     if (status != KERNEL_OK)
         return select_status_of(status);
-    if (!select_job_add(job, next, &worth, false))
+    if (!select_picks_add(job, next, &worth, false))
         return SELECT_NO_MEMORY;
     return select_status_of(source->take(source->self, next));
 }

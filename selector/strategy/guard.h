@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "selector/strategy/job.h"
+#include "selector/strategy/fill.h"
 
 /*
  * Whether one of the samples slots[0..count), which adds alone[i] by itself (below 0: it is kept out), adds more than the picks

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "selector/kernel/lazy.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/fill.h"
 
 /* What a kernel's iteration can do; see kernel_kcenter for the contract. `gain` is in the strategy's own unit. */
 struct select_iteration_calls {

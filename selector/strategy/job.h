@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#include "selector/kernel/lazy.h"
 #include "selector/kernel/status.h"
 #include "selector/kernel/team.h"
 #include "selector/strategy/select.h"
@@ -79,39 +78,12 @@ static inline bool select_job_cost(const struct select_job *job, uint32_t slot, 
     return !__builtin_mul_overflow(job->input->price[slot], (int64_t)job->policy->overlap, cost);
 }
 
-/* Whether the group rule and the maximum shares let `slot` in. */
-bool select_job_fits(const struct select_job *job, uint32_t slot);
-
 /* Labelled, in flight, or picked already: what a strategy starts from. */
 static inline bool select_job_known(const struct select_job *job, uint32_t slot)
 {
     uint8_t state = job->input->state[slot];
     return state == SELECT_LABELED || state == SELECT_IN_FLIGHT || job->picked[slot];
 }
-
-/* Money left for picks. */
-int64_t select_job_money_left(const struct select_job *job);
-
-/* Whether the batch has all that the count and the money allow. */
-bool select_job_full(const struct select_job *job);
-
-/* What one pick is worth, and how it came to be picked. */
-struct select_worth {
-    enum select_arm arm;
-    const struct select_share *share; /* that it fills; NULL: none */
-    double probability;
-    double gain;
-    double utility;
-};
-
-/* Appends a pick, or a spare once `spare` is true. False without memory. */
-bool select_job_add(struct select_job *job, uint32_t slot, const struct select_worth *worth, bool spare);
-
-/* Fills in the terms of picks that are known once all are made; predicted classes too, where the strategy did without. */
-enum select_status select_job_explain(struct select_job *job);
-
-/* Takes back every pick after the first `count`, and all spares; not for a job with a filter. */
-void select_job_undo(struct select_job *job, size_t count);
 
 /* Weight of a sample's tags by the policy: the product of theirs, kept within 1/16 and 16. */
 double select_job_slice_weight(const struct select_job *job, uint32_t slot);
@@ -144,68 +116,3 @@ enum select_status select_fail(struct select_error *error, enum select_status st
     const char *got_format, ...) __attribute__((format(printf, 5, 6)));
 
 enum select_status select_status_of(enum kernel_status status);
-
-/* --- sources of picks --------------------------------------------------------------------------------------------------- */
-
-typedef bool select_accept_fn(void *context, uint32_t slot);
-
-/* Something that gives candidates, the best next one first. Its functions follow kernel_kcenter's, with slots for indices. */
-struct select_source {
-    void *self;
-    void (*rewind)(void *self, select_accept_fn *accept, void *context);
-    enum kernel_status (*next)(void *self, select_accept_fn *accept, void *context, uint32_t *slot, struct select_worth *worth);
-    enum kernel_status (*take)(void *self, uint32_t slot);
-};
-
-/*
- * Picks from `source` until money, count or candidates end: first what the policy's minimum shares ask for, then by merit, then
- * the spares. `in_turn`: a candidate that cannot be paid for ends the picks in place of being passed over.
- */
-enum select_status select_fill(struct select_job *job, struct select_source *source, bool in_turn);
-
-/* --- strategies --------------------------------------------------------------------------------------------------------- */
-
-enum select_status select_run_random(struct select_job *job);
-enum select_status select_run_scores(struct select_job *job);
-enum select_status select_run_kcenter(struct select_job *job);
-enum select_status select_run_auto(struct select_job *job);
-enum select_status select_run_weighted_random(struct select_job *job);
-enum select_status select_run_draws(struct select_job *job);
-enum select_status select_run_power_bald(struct select_job *job);
-enum select_status select_run_gradient_length(struct select_job *job);
-enum select_status select_run_density(struct select_job *job);
-enum select_status select_run_outlier(struct select_job *job);
-enum select_status select_run_kcenter_robust(struct select_job *job);
-enum select_status select_run_kmeans_plus_plus(struct select_job *job);
-enum select_status select_run_badge(struct select_job *job);
-enum select_status select_run_dpp(struct select_job *job);
-enum select_status select_run_facility_location(struct select_job *job);
-enum select_status select_run_graph_cut(struct select_job *job);
-enum select_status select_run_coverage(struct select_job *job);
-enum select_status select_run_typiclust(struct select_job *job);
-enum select_status select_run_probcover(struct select_job *job);
-enum select_status select_run_cluster_margin(struct select_job *job);
-enum select_status select_run_search(struct select_job *job);
-enum select_status select_run_galaxy(struct select_job *job);
-
-/*
- * Fills job->first, second, predicted (and entropy) from the input's predictions, if it has any. 1 - first is the least
- * confidence and 1 - (first - second) the margin score, aggregated ones too.
- */
-enum select_status select_job_scores(struct select_job *job, double temperature, bool entropy);
-
-/*
- * As select_fill by falling keys[i] of candidates[i], which do not change as others are picked; gains[i] is reported, and
- * chances[i] as its probability (NULL: 0).
- */
-enum select_status select_fill_by(
-    struct select_job *job, const double *keys, const double *gains, const double *chances, bool in_turn);
-
-/* Picks by falling gain per dollar; gains[i] is that of candidates[i]. Their sum is the objective. */
-enum select_status select_rank(struct select_job *job, const double *gains);
-
-/* Makes the sum of the picks' gains the objective. */
-void select_sum_gains(struct select_job *job);
-
-/* The control arm: spends the policy's control share by chance, with recorded probabilities. */
-enum select_status select_control(struct select_job *job);

@@ -11,6 +11,7 @@
  */
 #include "selector/kernel/kcenter.h"
 #include "selector/strategy/iteration.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <math.h>

@@ -1,9 +1,7 @@
-/*
- * order.c - a source of picks whose worth does not change as others are picked: one list,
- * sorted as far as it is read.
- */
+#include "selector/strategy/order.h"
+
 #include "selector/kernel/sort.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/fill.h"
 
 #include <stdlib.h>
 
@@ -88,14 +86,7 @@ enum select_status select_rank(struct select_job *job, const double *gains)
     if (kernel_team_run(job->team, (job->candidate_count + TILE - 1) / TILE, rank_tile, &ranking))
         status = select_fill_by(job, ranking.keys, gains, NULL, false);
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
     free(ranking.keys);
     return status;
-}
-
-void select_sum_gains(struct select_job *job)
-{
-    job->result->stats.objective = 0;
-    for (size_t i = 0; i < job->result->count; i++)
-        job->result->stats.objective += job->result->picks[i].gain;
 }

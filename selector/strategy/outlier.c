@@ -8,6 +8,8 @@
  */
 #include "selector/kernel/vector.h"
 #include "selector/strategy/nearest.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <math.h>

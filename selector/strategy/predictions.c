@@ -1,16 +1,7 @@
-/*
- * predictions.c - how sure the model is of each sample, from whichever predictions the input has: the first of probabilities,
- * top-k, objects and draws that is there.
- *
- * Where a sample has several scores, of its labels or of its objects, parameters.aggregate makes one of them: the largest by
- * default, which does not grow with their number, and for labels is the choice of Brinker (2006; see kernel/multi_label.h). Of
- * the three for objects, the sum did best in Brust, Kaeding and Denzler, "Active learning for deep object detection", VISAPP
- * 2019, where an image costs the same however many objects it has: it favours crowded images. With prices by the object, or
- * with equal ones and a wish for few boxes, the largest or the mean is the fairer. A sample without objects scores 0.
- */
+#include "selector/strategy/predictions.h"
+
 #include "selector/kernel/draws.h"
 #include "selector/kernel/multi_label.h"
-#include "selector/strategy/job.h"
 
 #include <stdlib.h>
 

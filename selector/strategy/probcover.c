@@ -17,6 +17,7 @@
 #include "selector/strategy/guard.h"
 #include "selector/strategy/iteration.h"
 #include "selector/strategy/scale.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <math.h>
@@ -163,7 +164,7 @@ static enum select_status choose(struct select_job *job, const struct balls *bal
             status = select_fill(job, &iteration.source, false);
     }
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
 done:
     kernel_ball_cover_free(&kernel);
     return status;

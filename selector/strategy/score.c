@@ -6,7 +6,9 @@
  */
 #include "selector/kernel/scores.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/predictions.h"
+#include "selector/strategy/strategies.h"
 
 #include <stdlib.h>
 

@@ -13,6 +13,8 @@
 #include "selector/kernel/centered.h"
 #include "selector/kernel/distance.h"
 #include "selector/kernel/vector.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <math.h>

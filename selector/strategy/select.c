@@ -3,18 +3,20 @@
 #include "selector/kernel/cpu.h"
 #include "selector/kernel/finite.h"
 #include "selector/strategy/check.h"
+#include "selector/strategy/explain.h"
 #include "selector/strategy/filter.h"
 #include "selector/strategy/groups.h"
+#include "selector/strategy/picks.h"
+#include "selector/strategy/predictions.h"
 #include "selector/strategy/quota.h"
+#include "selector/strategy/strategies.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum select_status run_fn(struct select_job *job);
-
 static const struct {
     const char *name;
-    run_fn *run;
+    select_run_fn *run;
     unsigned needs;
 } strategies[SELECT_STRATEGIES] = {
     [SELECT_AUTO] = {"auto", select_run_auto, 0},
@@ -91,12 +93,12 @@ static enum select_status include(struct select_job *job)
         int64_t cost;
         if (slot >= job->input->n || job->input->state[slot] != SELECT_CANDIDATE || job->picked[slot])
             return select_fail(job->error, SELECT_BAD_INPUT, "include", "candidates, each once", "%u", slot);
-        if (!select_job_cost(job, slot, &cost) || cost > select_job_money_left(job))
+        if (!select_job_cost(job, slot, &cost) || cost > select_picks_money_left(job))
             return select_fail(job->error, SELECT_BAD_INPUT, "include", "what the budget reaches", "%zu of %zu are paid for", i,
                 policy->include_count);
         if (job->result->count >= policy->count)
             return select_fail(job->error, SELECT_BAD_INPUT, "include", "no more than count", "%zu", policy->include_count);
-        if (!select_job_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_INCLUDE}, false))
+        if (!select_picks_add(job, slot, &(struct select_worth){.arm = SELECT_ARM_INCLUDE}, false))
             return SELECT_NO_MEMORY;
     }
     select_job_keep_open(job);

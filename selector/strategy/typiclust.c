@@ -10,6 +10,7 @@
  */
 #include "selector/kernel/typicality.h"
 #include "selector/strategy/clusters.h"
+#include "selector/strategy/strategies.h"
 #include "selector/strategy/subset.h"
 
 #include <stdlib.h>

@@ -16,7 +16,9 @@
 #include "selector/kernel/random.h"
 #include "selector/kernel/sort.h"
 #include "selector/kernel/vector.h"
-#include "selector/strategy/job.h"
+#include "selector/strategy/order.h"
+#include "selector/strategy/picks.h"
+#include "selector/strategy/strategies.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -121,7 +123,7 @@ static bool balance_costs(const struct select_job *job, struct design *design, d
     }
     if (!equal)
         return true;
-    int64_t paid_for = cost > 0 ? select_job_money_left(job) / cost : INT64_MAX;
+    int64_t paid_for = cost > 0 ? select_picks_money_left(job) / cost : INT64_MAX;
     *number = (double)paid_for;
     for (size_t i = 0; i < design->count; i++)
         design->balance[i] = 1;
@@ -134,7 +136,7 @@ static void plan(const struct select_job *job, struct design *design)
     double number = HUGE_VAL;
     double of_cost = HUGE_VAL;
     if (job->policy->budget != INT64_MAX && balance_costs(job, design, &number))
-        of_cost = scale_for(design, (double)select_job_money_left(job));
+        of_cost = scale_for(design, (double)select_picks_money_left(job));
     if (job->policy->count != SIZE_MAX)
         number = fmin(number, (double)(job->policy->count - job->result->count));
     double *costs = design->balance;
@@ -261,7 +263,7 @@ enum select_status select_run_weighted_random(struct select_job *job)
     set_keys(job, &design);
     status = kernel_team_stopped(job->team) ? SELECT_CANCELED : fill(job, &design);
     if (status == SELECT_OK)
-        select_sum_gains(job);
+        select_picks_sum_gains(job);
 done:
     design_deinit(&design);
     return status;

@@ -41,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("build/bench-peers.jsonl"))
     usual = ",".join(name for name in CASES if name != "large")
-    parser.add_argument("--only", default=usual, help=f"which, with commas: {usual}, or large (half an hour, 17 GB of memory)")
+    parser.add_argument("--only", default=usual, help=f"which, with commas: {usual}, or large (an hour, 17 GB of memory)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples, to see that everything runs")
     return parser.parse_args()
 
@@ -369,7 +369,7 @@ def herding_blocks(points: Floats, k: int, radius: float, weight: Floats, known:
 
 def bench_large(bench: Bench) -> None:
     """Uncertainty coverage and BADGE on all embeddings, and approximate neighbours among four times as many."""
-    points, probs, k = bench.embeddings, bench.probs(10), 200 // bench.part
+    points, probs, k = bench.embeddings, bench.probs(10), 1000 // bench.part
     known = np.arange(0, len(points), 60)
     labels = probs[known].argmax(1)
     arguments = {"embeddings": points, "probs": probs, "labeled": known, "labels": labels, "references_max": len(points)}
@@ -386,12 +386,11 @@ def bench_large(bench: Bench) -> None:
     exact = lambda: select("coverage", k, **arguments)  # noqa: E731
     herding = lambda: herding_blocks(points, k, radius, weight, known)  # noqa: E731
     bench.compare("coverage", f"{shape(points)}-k{k}-exact", exact, {"numpy-uncertainty-herding": herding}, value)
-    k_badge = 1000 // bench.part
     bench.compare(
         "badge",
-        f"{shape(points)}-10-classes-k{k_badge}",
-        lambda: select("badge", k_badge, embeddings=points, probs=probs),
-        {"numpy-formed": lambda: badge_formed(points, probs, k_badge)},
+        f"{shape(points)}-10-classes-k{k}",
+        lambda: select("badge", k, embeddings=points, probs=probs),
+        {"numpy-formed": lambda: badge_formed(points, probs, k)},
         badge_potential(points, probs),
     )
     bench_approximate(bench, behind_random_layer(shifted(bench.images)))

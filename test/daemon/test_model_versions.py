@@ -1,4 +1,4 @@
-"""A model version that was dropped stays dropped, whatever was on its way: no acknowledged push is deleted later."""
+"""Model versions dropped or overtaken while pushes are on their way: what was acknowledged stays, what was refused goes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import projects
 import pytest
 from curated import Client, Conflict, NotFound, StaleModel
 from raw import Raw, array, head
+from verify import wait_for_rows
 
 SAMPLES, WIDTH = 40, 8192
 
@@ -53,6 +54,18 @@ def test_a_number_is_spent_after_a_restart(own_daemon) -> None:
         with pytest.raises(Conflict):
             client.begin_model(2)
         assert client.verify("p")["checked"]["rows"] == SAMPLES, "the rows of version 1"
+
+
+def test_a_push_that_a_newer_version_overtakes(client: Client, project: str, samples: list[str], raw: Raw) -> None:
+    """Its rows are on disk before it is refused; they must not stay there."""
+    for version in range(3, 43, 2):
+        pushes = [prediction(project, version), prediction(project, version - 1)]
+        for push in pushes:
+            raw.send(msgpack.packb(push))
+        replies = {reply["id"]: reply for reply in (raw.receive(), raw.receive())}
+        assert replies[pushes[0]["id"]]["ok"]
+        assert replies[pushes[1]["id"]]["error"]["code"] == "stale_model"
+    wait_for_rows(client, 2 * SAMPLES)
 
 
 @pytest.mark.parametrize("waiting", [0, 1, 4, 18, 24])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import projects
 import pytest
 from curated import BadRequest, Client, Conflict, NotFound, push, select
+from verify import rows_kept, wait_for_rows
 
 # More than two of the store's blocks of 256 rows, and no whole number of them.
 ROWS = 700
@@ -37,19 +36,6 @@ def selected(strategy: str, draws: np.ndarray, count: int, **options: object) ->
 def planned(client: Client, strategy: str, count: int) -> tuple[list[int], list[float]]:
     picks = client.session.call("PLAN", count=count, strategy=strategy, seed=11)["picks"]
     return [pick["slot"] for pick in picks], [pick["gain"] for pick in picks]
-
-
-def rows_kept(client: Client) -> int:
-    return client.verify(client.session.project)["checked"]["rows"]
-
-
-def wait_for_rows(client: Client, expected: int) -> None:
-    """Columns go after the transaction that dropped their version."""
-    for _ in range(1000):
-        if rows_kept(client) == expected:
-            return
-        time.sleep(0.02)
-    assert rows_kept(client) == expected
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<f2"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from curated import LocalDaemon
+import time
+
+from curated import Client, LocalDaemon
 
 
 def check(daemon: LocalDaemon) -> None:
@@ -11,3 +13,17 @@ def check(daemon: LocalDaemon) -> None:
     with daemon.client() as client:
         result = client.verify()
         assert result["clean"], result["problems"]
+
+
+def rows_kept(client: Client) -> int:
+    """The rows of all columns of the client's project."""
+    return client.verify(client.session.project)["checked"]["rows"]
+
+
+def wait_for_rows(client: Client, expected: int) -> None:
+    """Columns go after the transaction that dropped their version."""
+    for _ in range(1000):
+        if rows_kept(client) == expected:
+            return
+        time.sleep(0.02)
+    assert rows_kept(client) == expected
