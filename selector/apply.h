@@ -55,8 +55,11 @@ apply_fn apply_drain;
 /* A peer's BATCH.COMMIT, with the plan that the planner made of it. */
 bool apply_batch_commit(struct applying *applying, struct request *request, const struct plan *plan, struct writer *reply);
 
-/* A batch in continuous mode. Nobody asked: that money is short is published, that the policy can't be followed is logged. */
-void apply_replenish(struct applying *applying, struct text project, const struct plan *plan);
+/*
+ * A batch in continuous mode. Nobody asked: that money is short is published, that the policy can't be followed is logged. True
+ * where another attempt under the same circumstances may end otherwise: this one was stopped, or the commit may still fail.
+ */
+bool apply_replenish(struct applying *applying, struct text project, const struct plan *plan);
 
 /* A peer's PRED.PUT whose rows are written: makes its model version the active one. */
 bool apply_pred_activate(struct applying *applying, struct request *request, struct writer *reply);

@@ -46,9 +46,22 @@ static bool take(struct applying *applying, struct project *project, const struc
     return true;
 }
 
+/* What was asked for by name has no spare: without it the batch would be another one. */
+static bool refuse_included(struct applying *applying, const struct project *project, const struct plan *plan,
+    const struct item *item, struct protocol_error *error)
+{
+    const char *field = plan->recorded ? "include" : "only";
+    struct sample sample;
+    if (!sample_get(&applying->change->txn, project->number, item->slot, &sample) || sample.state != SAMPLE_POOL)
+        return protocol_fail(error, PROTOCOL_CONFLICT, field, "samples in the pool", "slot %" PRIu32, item->slot);
+    protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, field, "samples within the budget", "slot %" PRIu32, item->slot);
+    error->available_microusd = project->counters.available_microusd;
+    return false;
+}
+
 /*
- * Takes the plan's picks, and for each that can't be had any more, the next spare. False: out of memory, or (without `partial`)
- * more money is needed than is available.
+ * Takes the plan's picks, and for each that can't be had any more, the next spare. False: out of memory, or a sample asked for
+ * by name can't be had, or (without `partial`) more money is needed than is available.
  */
 static bool select_current(struct applying *applying, struct project *project, const struct plan *plan,
     struct selection *selection, struct protocol_error *error)
@@ -60,13 +73,14 @@ static bool select_current(struct applying *applying, struct project *project, c
     selection->dropped = malloc((plan->item_count + 1) * sizeof *selection->dropped);
     if (!selection->items || !selection->dropped)
         return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
-    for (uint32_t i = 0; i < plan->item_count && selection->count < plan->picks; i++)
-        if (!take(applying, project, plan, &plan->items[i], budget, selection))
-            selection->dropped[selection->dropped_count++] = plan->items[i].slot;
-    /* The caller's own list is taken as a whole: another decision than his would be worse than none. */
-    if (!plan->recorded && selection->dropped_count > 0)
-        return protocol_fail(
-            error, PROTOCOL_CONFLICT, "only", "samples in the pool, within the budget", "slot %" PRIu32, selection->dropped[0]);
+    for (uint32_t i = 0; i < plan->item_count && selection->count < plan->picks; i++) {
+        const struct item *item = &plan->items[i];
+        if (take(applying, project, plan, item, budget, selection))
+            continue;
+        if (item->arm == ITEM_ARM_INCLUDE)
+            return refuse_included(applying, project, plan, item, error);
+        selection->dropped[selection->dropped_count++] = item->slot;
+    }
     if (selection->cost > available) {
         protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "no more than what is available",
             "%" PRId64 " of %" PRId64 " available", selection->cost, available);
@@ -179,25 +193,28 @@ bool apply_batch_commit(struct applying *applying, struct request *request, cons
     return true;
 }
 
-void apply_replenish(struct applying *applying, struct text name, const struct plan *plan)
+bool apply_replenish(struct applying *applying, struct text name, const struct plan *plan)
 {
     struct protocol_error error = plan->error;
     struct protocol_error unknown = {0};
     struct project *project = change_project(applying->change, name, &unknown);
     struct batch batch;
     if (!project || *applying->draining)
-        return;
+        return true;
+    if (project->settings.replenish_depth == 0)
+        return false; /* it was switched off while the plan was made */
     if (!error.code && commit_plan(applying, project, plan, &batch, &error) > 0)
-        return;
+        return true;
     /* Nobody waits for an answer: what the operator has to mend is told in the log. */
     if (error.code == PROTOCOL_BAD_REQUEST || error.code == PROTOCOL_CONFLICT || error.code == PROTOCOL_INTERNAL)
         log_warning("replenish_failed", "project=%.*s code=%s message=\"%s\"", (int)name.size, name.data,
             protocol_code_word(error.code), error.message);
     if (error.code != PROTOCOL_BUDGET_EXHAUSTED)
-        return;
+        return error.code == PROTOCOL_CANCELED || error.code == PROTOCOL_BUSY || error.code == PROTOCOL_INTERNAL;
     struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_EXHAUSTED);
     writer_integer(event, "available_microusd", project->counters.available_microusd);
     event_end(applying->change, project, EVENT_BUDGET_EXHAUSTED);
+    return false;
 }
 
 /* --- canceling ---------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ static const enum column_kind of_models[] = {COLUMN_PROBABILITIES, COLUMN_DRAWS,
 /* A push of the current group. */
 struct pending {
     struct message message;
-    bool to_engine; /* written; its version is still to be activated */
+    bool to_engine;       /* written; its version is still to be activated */
+    uint32_t replenished; /* project in continuous mode that rows were written of; 0: none */
     uint64_t rows;
     size_t reply; /* offset into columns->replies */
     size_t reply_size;
@@ -62,6 +63,7 @@ static void apply_push(struct columns *columns, struct pending *pending, struct 
     struct push push = {0};
     msgpack_zone_clear(&columns->zone);
     pending->to_engine = false;
+    pending->replenished = 0;
     if (request_decode(&request, frames, count, &columns->zone)) {
         if (columns->daemon->vitals.read_only)
             protocol_fail(&request.error, PROTOCOL_READ_ONLY, "", "", "a write to disk failed earlier");
@@ -81,6 +83,7 @@ static void apply_push(struct columns *columns, struct pending *pending, struct 
             writer_bool(&columns->writer, "active", push.active);
         writer_map_end(&columns->writer);
         store_reply(columns, pending);
+        pending->replenished = push.project.settings.replenish_depth > 0 ? push.project.number : 0;
     }
     push_deinit(&push);
 }
@@ -122,6 +125,15 @@ static bool commit_range(struct columns *columns, size_t first, size_t last, str
     return txn_commit(vectors);
 }
 
+static void tell_pushed(struct columns *columns, uint32_t project)
+{
+    const struct route route = {.kind = ROUTE_PUSHED};
+    struct message message = {.count = 0};
+    if (message_add(&message, &route, sizeof route) && message_add(&message, &project, sizeof project))
+        message_send(&message, columns->engine_socket, 0);
+    message_close(&message);
+}
+
 static void send_range(struct columns *columns, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++) {
@@ -138,6 +150,8 @@ static void send_range(struct columns *columns, size_t first, size_t last)
             message_set_route(&pending->message, &route);
             message_send(&pending->message, columns->engine_socket, 0);
         } else {
+            if (pending->replenished > 0)
+                tell_pushed(columns, pending->replenished);
             message_reply(&pending->message, columns->replies_socket,
                 (struct text){columns->replies.data + pending->reply, pending->reply_size});
         }
@@ -162,6 +176,7 @@ static void refuse(struct columns *columns, struct pending *pending, const struc
         "", "", "%s", database_status_text(vectors->status));
     msgpack_sbuffer_clear(&columns->replies);
     pending->to_engine = false;
+    pending->replenished = 0;
     store_error(columns, pending, &request);
 }
 

@@ -216,12 +216,13 @@ bool configuration_load(struct config *config, int argc, char **argv)
     return load(config);
 }
 
-bool configuration_reload(struct config *config)
+bool configuration_reload(void)
 {
     struct config fresh;
-    if (!load(&fresh))
+    enum log_level level;
+    if (!load(&fresh) || !log_level_parse(fresh.log_level, &level))
         return false;
-    memcpy(config->log_level, fresh.log_level, sizeof config->log_level);
+    log_set_level(level);
     return true;
 }
 
@@ -229,7 +230,9 @@ void configuration_write(const struct config *config, struct writer *writer)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const void *field = (const char *)config + settings[i].offset;
-        if (settings[i].kind == KIND_TEXT) {
+        if (settings[i].offset == offsetof(struct config, log_level)) {
+            writer_string(writer, settings[i].name, log_level_name());
+        } else if (settings[i].kind == KIND_TEXT) {
             writer_string(writer, settings[i].name, field);
         } else {
             int64_t value;

@@ -13,7 +13,7 @@ struct config {
     char store[256];
     char requests[256];
     char events[256];
-    char log_level[16];
+    char log_level[16]; /* at the start; log_level_name tells today's */
     int64_t max_request_bytes;
     int64_t bulk_queue_bytes; /* of pushes under way; beyond it, busy */
     int64_t state_map_bytes;
@@ -30,9 +30,11 @@ struct config {
  */
 bool configuration_load(struct config *config, int argc, char **argv);
 
-/* Reads the file again and takes over the keys that may change while running (log_level). False, with nothing changed, where it
- * is wrong. */
-bool configuration_reload(struct config *config);
+/*
+ * Reads the file again and takes over what may change while running: the log's level. False, with nothing changed, where it is
+ * wrong. The configuration itself stays as it is, since other threads read it.
+ */
+bool configuration_reload(void);
 
-/* Adds every key to the open map. */
+/* Adds every key, as it is in force, to the open map. */
 void configuration_write(const struct config *config, struct writer *writer);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPIRY_RETRY_MS = 1000 };
+enum { EXPIRY_RETRY_MS = 1000, REPLENISH_RETRY_MS = 10000 };
 
 /* A request of the current group. */
 struct pending {
@@ -28,12 +28,15 @@ struct pending {
 /* Continuous mode of one project. */
 struct replenishing {
     uint32_t project;
-    bool planning; /* a plan is under way */
+    bool planning;    /* a plan is under way */
+    int64_t again_ms; /* from then on another attempt is made whatever the circumstances; 0: they decide */
     /* The circumstances of the last attempt: without a change in them another one would fare no better. */
     uint64_t samples;
     uint64_t pool;
     int64_t available;
     int64_t model_version;
+    uint64_t settings;        /* the event of their last change */
+    uint64_t columns_changed; /* prices, groups, tags */
 };
 
 struct engine {
@@ -44,6 +47,7 @@ struct engine {
     void *events_socket;
     void *columns_socket;
     void *planner_socket;
+    void *applied_socket;
     struct change change;
     struct deadlines deadlines;
     struct deadline *due; /* leases that ran out, given back in the current group */
@@ -75,7 +79,7 @@ static const struct {
     [OPERATION_SAMPLE_DROP] = {apply_sample_drop, false},
     [OPERATION_MODEL_BEGIN] = {apply_model_begin, false},
     [OPERATION_MODEL_ACTIVATE] = {apply_model_activate, false},
-    [OPERATION_MODEL_DROP] = {apply_model_drop, false},
+    [OPERATION_MODEL_DROP] = {apply_model_drop, true},
     [OPERATION_PRED_PUT] = {apply_pred_activate, false},
     [OPERATION_EVAL_PUT] = {apply_eval_put, false},
     [OPERATION_BATCH_COMMIT] = {NULL, true},
@@ -224,6 +228,33 @@ static bool apply_pending(struct engine *engine, struct pending *pending)
     return false;
 }
 
+static struct replenishing *find_replenishing(struct engine *engine, uint32_t project)
+{
+    for (size_t i = 0; i < engine->replenishing_count; i++)
+        if (engine->replenishing[i].project == project)
+            return &engine->replenishing[i];
+    struct replenishing *more = realloc(engine->replenishing, (engine->replenishing_count + 1) * sizeof *more);
+    if (!more)
+        return NULL;
+    engine->replenishing = more;
+    more[engine->replenishing_count] = (struct replenishing){.project = project, .available = -1};
+    return &more[engine->replenishing_count++];
+}
+
+/* Rows were pushed to a project in continuous mode: what could not be selected before may be now. */
+static void apply_pushed(struct engine *engine, struct pending *pending)
+{
+    struct frame frame;
+    uint32_t number;
+    if (message_frames(&pending->message, &frame, 1) != 1 || frame.size != sizeof number)
+        return;
+    memcpy(&number, frame.data, sizeof number);
+    const struct project *project = change_project_numbered(&engine->change, number);
+    struct replenishing *state = project ? find_replenishing(engine, number) : NULL;
+    if (state)
+        state->again_ms = engine->change.now_ms;
+}
+
 static void apply_replenished(struct engine *engine, struct pending *pending)
 {
     struct frame frames[2] = {{0}};
@@ -233,13 +264,15 @@ static void apply_replenished(struct engine *engine, struct pending *pending)
         return;
     struct applying applying = applying_of(engine);
     const struct text name = {frames[0].data, frames[0].size};
-    if (!engine->daemon->vitals.read_only)
-        apply_replenish(&applying, name, &plan);
+    const bool again = !engine->daemon->vitals.read_only && apply_replenish(&applying, name, &plan);
     struct protocol_error unknown = {0};
     const struct project *project = change_project(&engine->change, name, &unknown);
-    for (size_t i = 0; project && i < engine->replenishing_count; i++)
-        if (engine->replenishing[i].project == project->number)
-            engine->replenishing[i].planning = false;
+    struct replenishing *state = project ? find_replenishing(engine, project->number) : NULL;
+    if (!state)
+        return;
+    state->planning = false;
+    if (again && state->again_ms == 0)
+        state->again_ms = engine->change.now_ms + (engine->draining ? 0 : REPLENISH_RETRY_MS);
 }
 
 /* --- a group ---------------------------------------------------------------------------------------------------------------
@@ -277,8 +310,11 @@ static void apply_all(struct engine *engine, size_t first, size_t last, int64_t 
             apply_expiry(&applying, &engine->due[i]);
         for (size_t i = first; i < last && !undo && engine->change.txn.status == DATABASE_OK; i++) {
             struct pending *pending = &engine->group[i];
-            if (message_route(&pending->message).kind == ROUTE_REPLENISH)
+            const uint8_t kind = message_route(&pending->message).kind;
+            if (kind == ROUTE_REPLENISH)
                 apply_replenished(engine, pending);
+            else if (kind == ROUTE_PUSHED)
+                apply_pushed(engine, pending);
             else
                 undo = !apply_pending(engine, pending);
         }
@@ -292,6 +328,9 @@ static void send_replies(struct engine *engine, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++) {
         struct pending *pending = &engine->group[i];
+        const uint8_t kind = message_route(&pending->message).kind;
+        if (kind == ROUTE_COMMIT || kind == ROUTE_REPLENISH)
+            zmq_send(engine->applied_socket, NULL, 0, ZMQ_DONTWAIT);
         if (pending->reply_size > 0)
             message_reply(&pending->message, engine->replies_socket,
                 (struct text){engine->replies.data + pending->reply, pending->reply_size});
@@ -316,8 +355,10 @@ static void send_purges(struct engine *engine)
         const struct route route = {.kind = ROUTE_PURGE};
         const struct purge purge = {.project = engine->purges.list[i].project, .version = engine->purges.list[i].version};
         struct message message = {.count = 0};
+        /* Without waiting: when the daemon stops, the columns thread ends first. What it is not told it deletes at its next
+         * start. */
         if (message_add(&message, &route, sizeof route) && message_add(&message, &purge, sizeof purge))
-            message_send(&message, engine->columns_socket, 0);
+            message_send(&message, engine->columns_socket, ZMQ_DONTWAIT);
         message_close(&message);
     }
 }
@@ -335,7 +376,8 @@ static void refuse_unstored(struct engine *engine, struct pending *pending, enum
         [DATABASE_FAILED] = PROTOCOL_READ_ONLY,
     };
     pending->reply_size = 0;
-    if (message_route(&pending->message).kind == ROUTE_REPLENISH)
+    const uint8_t kind = message_route(&pending->message).kind;
+    if (kind == ROUTE_REPLENISH || kind == ROUTE_PUSHED)
         return; /* nobody asked */
     struct frame frames[REQUEST_FRAMES_MAX];
     const size_t count = message_frames(&pending->message, frames, REQUEST_FRAMES_MAX);
@@ -420,17 +462,19 @@ static void commit_group(struct engine *engine)
 /* --- continuous mode ---------------------------------------------------------------------------------------------------------
  */
 
-static struct replenishing *find_replenishing(struct engine *engine, uint32_t project)
+/* Notes the circumstances of an attempt; true where they are those of the last one. */
+static bool note_circumstances(struct replenishing *state, const struct counters *counters)
 {
-    for (size_t i = 0; i < engine->replenishing_count; i++)
-        if (engine->replenishing[i].project == project)
-            return &engine->replenishing[i];
-    struct replenishing *more = realloc(engine->replenishing, (engine->replenishing_count + 1) * sizeof *more);
-    if (!more)
-        return NULL;
-    engine->replenishing = more;
-    more[engine->replenishing_count] = (struct replenishing){.project = project, .available = -1};
-    return &more[engine->replenishing_count++];
+    const struct replenishing before = *state;
+    state->samples = counters->samples;
+    state->pool = counters->states[SAMPLE_POOL];
+    state->available = counters->available_microusd;
+    state->model_version = counters->model_version;
+    state->settings = counters->last_event[EVENT_CONFIG_CHANGED];
+    state->columns_changed = counters->columns_changed;
+    return state->samples == before.samples && state->pool == before.pool && state->available == before.available &&
+           state->model_version == before.model_version && state->settings == before.settings &&
+           state->columns_changed == before.columns_changed;
 }
 
 /* Asks the planner for a batch where the queue runs low, or where a newly active model should have its say. */
@@ -443,21 +487,20 @@ static void replenish(struct engine *engine, const struct project *project)
         return;
     const bool new_model = counters->model_version != state->model_version && state->available >= 0;
     const uint64_t wanted = new_model ? settings->replenish_depth : settings->replenish_low;
-    const bool unchanged = state->samples == counters->samples && state->pool == counters->states[SAMPLE_POOL] &&
-                           state->available == counters->available_microusd && state->model_version == counters->model_version;
-    if (counters->waiting >= wanted)
+    if (counters->waiting >= wanted) {
         state->model_version = counters->model_version; /* it had its say: there was no room for more */
-    if (counters->waiting >= wanted || unchanged)
         return;
-    state->samples = counters->samples;
-    state->pool = counters->states[SAMPLE_POOL];
-    state->available = counters->available_microusd;
-    state->model_version = counters->model_version;
+    }
+    const bool again = state->again_ms > 0 && state->again_ms <= wall_ms();
+    if (note_circumstances(state, counters) && !again)
+        return;
+    state->again_ms = 0;
     const struct route route = {.kind = ROUTE_REPLENISH};
     struct message message = {.count = 0};
+    /* Without waiting: when the daemon stops, the planner ends first. */
     state->planning = message_add(&message, &route, sizeof route) &&
                       message_add(&message, project->name.data, project->name.size) &&
-                      message_send(&message, engine->planner_socket, 0);
+                      message_send(&message, engine->planner_socket, ZMQ_DONTWAIT);
     message_close(&message);
 }
 
@@ -497,12 +540,27 @@ static void gather(struct engine *engine)
     take(engine, engine->slow);
 }
 
+/* When the next batch in continuous mode is to be tried again; INT64_MAX: at no set time. */
+static int64_t next_attempt_ms(const struct engine *engine, int64_t now_ms)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < engine->replenishing_count; i++)
+        if (engine->replenishing[i].again_ms > now_ms && engine->replenishing[i].again_ms < next)
+            next = engine->replenishing[i].again_ms;
+    return next;
+}
+
 static long poll_timeout_ms(const struct engine *engine)
 {
-    const struct deadline *first = deadlines_first(&engine->deadlines);
-    if (!first || engine->daemon->vitals.read_only)
+    if (engine->daemon->vitals.read_only)
         return -1;
-    const int64_t left = first->time_ms - wall_ms();
+    const struct deadline *first = deadlines_first(&engine->deadlines);
+    const int64_t now_ms = wall_ms();
+    const int64_t attempt_ms = next_attempt_ms(engine, now_ms);
+    const int64_t next_ms = first && first->time_ms < attempt_ms ? first->time_ms : attempt_ms;
+    if (next_ms == INT64_MAX)
+        return -1;
+    const int64_t left = next_ms - now_ms;
     return left < 0 ? 0 : left > 60000 ? 60000 : (long)left + 1;
 }
 
@@ -577,14 +635,16 @@ static bool start(struct engine *engine, struct daemon *daemon)
     engine->events_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_EVENTS);
     engine->columns_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_COLUMNS);
     engine->planner_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_PLANNER);
+    engine->applied_socket = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_APPLIED);
     return msgpack_zone_init(&engine->zone, MSGPACK_ZONE_CHUNK_SIZE) && engine->group && engine->quick && engine->slow &&
-           engine->replies_socket && engine->events_socket && engine->columns_socket && engine->planner_socket && load(engine);
+           engine->replies_socket && engine->events_socket && engine->columns_socket && engine->planner_socket &&
+           engine->applied_socket && load(engine);
 }
 
 static void stop(struct engine *engine)
 {
     void *sockets[] = {engine->quick, engine->slow, engine->replies_socket, engine->events_socket, engine->columns_socket,
-        engine->planner_socket};
+        engine->planner_socket, engine->applied_socket};
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if (sockets[i])
             zmq_close(sockets[i]);

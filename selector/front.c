@@ -74,8 +74,10 @@ static void *destination(struct front *front, const struct frame *map)
 /* Takes a message from the ROUTER apart: identity, the empty frame of a REQ peer, the request. Puts a route before it. */
 static bool wrap(struct message *message, struct route *route)
 {
-    if (message->count < 2 || message->count >= MESSAGE_FRAMES_MAX)
+    if (message->count < 2)
         return false;
+    if (message->count == MESSAGE_FRAMES_MAX)
+        zmq_msg_close(&message->frames[--message->count]);
     const bool delimited = message->count > 2 && zmq_msg_size(&message->frames[1]) == 0;
     zmq_msg_t head;
     if (zmq_msg_init_size(&head, sizeof *route) != 0)
@@ -171,20 +173,21 @@ static void take_requests(struct front *front)
 {
     struct message message;
     for (int i = 0; i < DRAIN_MAX && front->outstanding < OUTSTANDING_MAX; i++) {
-        if (message_receive(&message, front->requests, ZMQ_DONTWAIT))
-            dispatch(front, &message);
-        else if (errno == EAGAIN)
+        if (!message_receive(&message, front->requests, ZMQ_DONTWAIT))
             return;
+        dispatch(front, &message);
     }
 }
 
 /* --- answers, events, subscriptions
  * ------------------------------------------------------------------------------------------------ */
 
-static void take_replies(struct front *front)
+/* True where there were any. */
+static bool take_replies(struct front *front)
 {
     struct message message;
-    for (int i = 0; i < DRAIN_MAX && message_receive(&message, front->replies, ZMQ_DONTWAIT); i++) {
+    int i = 0;
+    for (; i < DRAIN_MAX && message_receive(&message, front->replies, ZMQ_DONTWAIT); i++) {
         const struct route route = message_route(&message);
         if (route.kind == ROUTE_GREETING) {
             zmq_msg_send(&message.frames[1], front->events, ZMQ_SNDMORE | ZMQ_DONTWAIT);
@@ -196,13 +199,16 @@ static void take_replies(struct front *front)
         front->bulk_bytes -= route.bulk_bytes;
         send_to_peer(front, &message);
     }
+    return i > 0;
 }
 
-static void take_published(struct front *front)
+static bool take_published(struct front *front)
 {
     struct message message;
-    for (int i = 0; i < DRAIN_MAX && message_receive(&message, front->published, ZMQ_DONTWAIT); i++)
+    int i = 0;
+    for (; i < DRAIN_MAX && message_receive(&message, front->published, ZMQ_DONTWAIT); i++)
         message_send(&message, front->events, 0);
+    return i > 0;
 }
 
 /* A new subscription is greeted by the reader, which knows the newest numbers. */
@@ -232,13 +238,10 @@ static void take_signal(struct front *front)
         front->stopping = true;
         return;
     }
-    enum log_level level;
-    if (configuration_reload(&front->daemon->config) && log_level_parse(front->daemon->config.log_level, &level)) {
-        log_set_level(level);
-        log_info("reloaded", "log_level=%s", front->daemon->config.log_level);
-    } else {
+    if (configuration_reload())
+        log_info("reloaded", "log_level=%s", log_level_name());
+    else
         log_error("reload_failed", "");
-    }
 }
 
 static void loop(struct front *front)
@@ -286,12 +289,12 @@ static void *bind_public(struct front *front, int type, const char *endpoint, ch
     const int64_t size = front->daemon->config.max_request_bytes;
     const int heartbeat = HEARTBEAT_MS;
     const int on = 1;
-    const int events_hwm = EVENTS_HWM;
+    const int room = type == ZMQ_XPUB ? EVENTS_HWM : OUTSTANDING_MAX; /* a peer that reads gets every reply it asked for */
     bool ok = socket && zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size, sizeof size) == 0 &&
-              zmq_setsockopt(socket, ZMQ_HEARTBEAT_IVL, &heartbeat, sizeof heartbeat) == 0;
+              zmq_setsockopt(socket, ZMQ_HEARTBEAT_IVL, &heartbeat, sizeof heartbeat) == 0 &&
+              zmq_setsockopt(socket, ZMQ_SNDHWM, &room, sizeof room) == 0;
     if (ok && type == ZMQ_XPUB)
-        ok = zmq_setsockopt(socket, ZMQ_XPUB_VERBOSE, &on, sizeof on) == 0 &&
-             zmq_setsockopt(socket, ZMQ_SNDHWM, &events_hwm, sizeof events_hwm) == 0;
+        ok = zmq_setsockopt(socket, ZMQ_XPUB_VERBOSE, &on, sizeof on) == 0;
     if (ok && !is_local(endpoint)) {
         log_error("denied", "endpoint=%s reason=\"only loopback and ipc:// may be bound\"", endpoint);
         ok = false;
@@ -411,8 +414,8 @@ int front_run(struct daemon *daemon)
             sd_notify(0, "STOPPING=1");
         }
         stop_threads(&front);
-        take_replies(&front);
-        take_published(&front);
+        while (take_replies(&front) || take_published(&front)) {
+        }
     }
     close_all(&front);
     return ok ? 0 : 1;

@@ -36,6 +36,11 @@ void log_set_level(enum log_level level)
     atomic_store(&current_level, (int)level);
 }
 
+const char *log_level_name(void)
+{
+    return levels[atomic_load(&current_level)].word;
+}
+
 int log_level_parse(const char *word, enum log_level *level)
 {
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {

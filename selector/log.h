@@ -13,6 +13,9 @@ enum { LOG_BURST = 20 };
 /* Called once before the threads start, and for a reload by one thread. */
 void log_set_level(enum log_level level);
 
+/* The word of the level in force; static. */
+const char *log_level_name(void);
+
 /* False where the word is none of error, warning, info, debug. */
 int log_level_parse(const char *word, enum log_level *level);
 

@@ -16,11 +16,10 @@
 bool message_receive(struct message *message, void *socket, int flags)
 {
     message->count = 0;
-    bool too_many = false;
     for (;;) {
         zmq_msg_t frame;
         zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, socket, message->count == 0 && !too_many ? flags : 0) < 0) {
+        if (zmq_msg_recv(&frame, socket, message->count == 0 ? flags : 0) < 0) {
             zmq_msg_close(&frame);
             message_close(message);
             return false;
@@ -30,16 +29,11 @@ bool message_receive(struct message *message, void *socket, int flags)
         if (message->count < MESSAGE_FRAMES_MAX) {
             zmq_msg_init(&message->frames[message->count]);
             zmq_msg_move(&message->frames[message->count++], &frame);
-        } else {
-            too_many = true;
         }
         zmq_msg_close(&frame);
         if (!more)
-            break;
+            return true;
     }
-    if (too_many)
-        message_close(message);
-    return !too_many;
 }
 
 bool message_send(struct message *message, void *socket, int flags)

@@ -14,6 +14,7 @@
 #define ENDPOINT_ENGINE_SLOW "inproc://engine-slow" /* requests over many samples: one at a time between the quick ones */
 #define ENDPOINT_COLUMNS     "inproc://columns"
 #define ENDPOINT_PLANNER     "inproc://planner"
+#define ENDPOINT_APPLIED     "inproc://applied" /* to the planner: an empty message for each plan the engine has dealt with */
 #define ENDPOINT_READER      "inproc://reader"
 #define ENDPOINT_REPLIES     "inproc://replies" /* back to the front, to peers */
 #define ENDPOINT_EVENTS      "inproc://events"  /* to the front, to be published */
@@ -27,6 +28,7 @@ enum route_kind {
     ROUTE_REPLENISH, /* to the planner, and from it with a plan to the engine: a batch in continuous mode; the project's name is
                         the payload */
     ROUTE_PURGE,     /* to the columns: delete the columns of a model version (struct purge is the payload) */
+    ROUTE_PUSHED,    /* to the engine: rows of a project in continuous mode are written; its number (uint32_t) is the payload */
     ROUTE_GREETING,  /* to the reader, and back: a subscription's prefix is the payload */
 };
 
@@ -51,8 +53,8 @@ struct message {
     size_t count;
 };
 
-/* Receives all frames of one message. False where there is none now (or it has too many frames: it is dropped). Partner:
- * message_close. */
+/* Receives all frames of one message; those it has no room for are dropped, which leaves more than a request may have. False
+ * where there is none now. Partner: message_close. */
 bool message_receive(struct message *message, void *socket, int flags);
 
 /* Sends all frames and empties the message. False, with the message untouched, where the socket can't take it now (with

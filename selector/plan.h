@@ -45,7 +45,7 @@ struct plan_inputs {
     uint32_t type;          /* as in struct batch */
     uint32_t duplicates;    /* enum select_filter_mode */
     uint32_t junk;          /* likewise */
-    uint32_t class_weights; /* 0: all 1 */
+    uint32_t class_weights; /* classes there were; 0: none, or recorded before they all were */
     uint32_t include_count; /* first items of the batch that were asked for by name */
     uint32_t dropped;
 };

@@ -214,11 +214,11 @@ static void check_not_empty(struct made_plan *made, struct protocol_error *error
 static void make_from(struct made_plan *made, struct daemon *daemon, struct text project, struct request *request)
 {
     struct txn state;
-    struct txn vectors = {0};
+    struct txn vectors;
     struct wish wish = {0};
     struct protocol_error *error = &made->plan.error;
     memset(made, 0, sizeof *made);
-    const bool begun = txn_begin_read(&state, &daemon->store.state) && txn_begin_read(&vectors, &daemon->store.vectors);
+    const bool begun = store_begin_read(&daemon->store, &state, &vectors);
     if (!begun)
         protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s",
             database_status_text(state.status != DATABASE_OK ? state.status : vectors.status));
@@ -301,6 +301,9 @@ static bool replay(struct daemon *daemon, struct txn *state, struct txn *vectors
                    protocol_fail(error, PROTOCOL_INTERNAL, "", "", "%s", database_status_text(state->status)));
     if (ok) {
         memcpy(input.state, recorded.states, (size_t)recorded.inputs.samples);
+        /* Classes may have been added since. */
+        if (recorded.inputs.class_weights > 0)
+            input.select.classes = recorded.inputs.class_weights;
         ok = plan_input_recall_labels(&input, state, project.number, recorded.inputs.label_seq) &&
              plan_input_open_columns(&input, vectors, project.number, &recorded.inputs, true, error) &&
              run(&input, &recorded.inputs, recorded.class_weights, daemon, &result, error);
@@ -320,9 +323,9 @@ static bool replay(struct daemon *daemon, struct txn *state, struct txn *vectors
 bool plan_replay(struct daemon *daemon, struct request *request, struct writer *reply)
 {
     struct txn state;
-    struct txn vectors = {0};
+    struct txn vectors;
     bool ok = false;
-    if (txn_begin_read(&state, &daemon->store.state) && txn_begin_read(&vectors, &daemon->store.vectors))
+    if (store_begin_read(&daemon->store, &state, &vectors))
         ok = replay(daemon, &state, &vectors, request, reply);
     const enum database_status status = state.status != DATABASE_OK ? state.status : vectors.status;
     if (!ok && status != DATABASE_OK)

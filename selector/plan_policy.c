@@ -280,20 +280,20 @@ bool wish_weigh(struct plan_inputs *inputs, double **class_weights, struct txn *
     struct text fields;
     int64_t version;
     *class_weights = NULL;
-    if (!evaluation_newest(state, project->number, &version, &evaluation, &fields))
-        return true;
     double *weights = malloc((project->settings.classes + 1u) * sizeof *weights);
     if (!weights)
         return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
     for (uint32_t i = 0; i < project->settings.classes; i++)
         weights[i] = 1;
+    *class_weights = weights;
+    inputs->class_weights = project->settings.classes;
+    if (!evaluation_newest(state, project->number, &version, &evaluation, &fields))
+        return true;
     msgpack_unpacked unpacked;
     msgpack_unpacked_init(&unpacked);
     const bool ok = msgpack_unpack_next(&unpacked, fields.data, fields.size, NULL) == MSGPACK_UNPACK_SUCCESS &&
                     unpacked.data.type == MSGPACK_OBJECT_MAP &&
                     weigh_stored(inputs, weights, state, project, &unpacked.data.via.map);
     msgpack_unpacked_destroy(&unpacked);
-    *class_weights = weights;
-    inputs->class_weights = project->settings.classes;
     return ok || protocol_fail(error, PROTOCOL_INTERNAL, "", "", "a malformed evaluation");
 }

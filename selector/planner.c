@@ -17,6 +17,8 @@ struct planner {
     void *inbox;
     void *replies;
     void *engine;
+    void *applied;  /* the engine's word on each plan that it was handed */
+    size_t handed;  /* plans it has not given its word on */
     uint64_t tasks; /* so far */
     msgpack_zone zone;
     struct writer writer;
@@ -123,19 +125,31 @@ static bool snapshot(struct planner *planner, struct request *request, struct wr
     snprintf(folder, sizeof folder, "%s/snapshots", store->folder);
     if (!store_make_folder(folder, problem, sizeof problem))
         return protocol_fail(&request->error, PROTOCOL_INTERNAL, "", "", "%s", problem);
-    const size_t length = strlen(folder);
-    snprintf(folder + length, sizeof folder - length, "/%.*s", (int)name.size, name.data);
-    if (store_exists(folder))
-        return protocol_fail(
-            &request->error, PROTOCOL_CONFLICT, "name", "the name of no snapshot yet", "%.*s", (int)name.size, name.data);
-    if (!store_snapshot(store, folder, problem, sizeof problem))
+    char named[65];
+    char path[sizeof folder + sizeof named];
+    snprintf(named, sizeof named, "%.*s", (int)name.size, name.data);
+    snprintf(path, sizeof path, "%s/%s", folder, named);
+    if (store_exists(path))
+        return protocol_fail(&request->error, PROTOCOL_CONFLICT, "name", "the name of no snapshot yet", "%s", named);
+    if (!store_snapshot(store, folder, named, problem, sizeof problem))
         return protocol_fail(&request->error, PROTOCOL_STORAGE_FULL, "name", "", "%s", problem);
-    writer_string(reply, "path", folder);
+    writer_string(reply, "path", path);
     return true;
 }
 
 /* --- the messages
  * ----------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A batch is selected from a state that all batches before it are in. From an older one it would select the same samples again,
+ * and have little more than its spares in the end.
+ */
+static void wait_for_earlier_plans(struct planner *planner)
+{
+    while (planner->handed > 0)
+        if (zmq_recv(planner->applied, NULL, 0, 0) >= 0)
+            planner->handed--;
+}
 
 /* Adds the plan to the message and hands both to the engine. */
 static void hand_over(struct planner *planner, struct message *message, enum route_kind kind, const struct plan *plan)
@@ -146,7 +160,7 @@ static void hand_over(struct planner *planner, struct message *message, enum rou
     route.kind = (uint8_t)kind;
     message_set_route(message, &route);
     if (plan_pack(plan, &frame) && message_add(message, frame.data, frame.size))
-        message_send(message, planner->engine, 0);
+        planner->handed += message_send(message, planner->engine, 0);
     msgpack_sbuffer_destroy(&frame);
     message_close(message);
 }
@@ -169,6 +183,7 @@ static void commit(struct planner *planner, struct message *message, struct requ
 {
     struct made_plan made;
     memset(&made, 0, sizeof made);
+    wait_for_earlier_plans(planner);
     if (!is_repeated(planner, request))
         plan_make(&made, planner->daemon, request);
     else
@@ -197,6 +212,7 @@ static void replenish(struct planner *planner, struct message *message)
         message_close(message);
         return;
     }
+    wait_for_earlier_plans(planner);
     plan_make_replenishing(&made, planner->daemon, (struct text){name.data, name.size});
     if (made.plan.error.code)
         made.plan.inputs = (struct plan_inputs){0}, made.plan.item_count = 0;
@@ -275,7 +291,9 @@ void *planner_run(void *argument)
     planner.replies = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_REPLIES);
     planner.inbox = message_socket(daemon->zmq, ZMQ_PULL, ENDPOINT_PLANNER, NULL);
     planner.engine = message_socket(daemon->zmq, ZMQ_PUSH, NULL, ENDPOINT_ENGINE);
-    const bool ok = msgpack_zone_init(&planner.zone, MSGPACK_ZONE_CHUNK_SIZE) && planner.inbox && planner.engine;
+    planner.applied = message_socket(daemon->zmq, ZMQ_PULL, ENDPOINT_APPLIED, NULL);
+    const bool ok =
+        msgpack_zone_init(&planner.zone, MSGPACK_ZONE_CHUNK_SIZE) && planner.inbox && planner.engine && planner.applied;
     zmq_send(planner.replies, ok ? "+" : "-", 1, 0);
     if (ok)
         loop(&planner);
@@ -283,6 +301,8 @@ void *planner_run(void *argument)
         zmq_close(planner.inbox);
     if (planner.engine)
         zmq_close(planner.engine);
+    if (planner.applied)
+        zmq_close(planner.applied);
     if (planner.replies)
         zmq_close(planner.replies);
     writer_deinit(&planner.writer);

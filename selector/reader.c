@@ -26,9 +26,9 @@ static read_fn *const table[OPERATION_COUNT] = {
 static bool look(struct daemon *daemon, struct request *request, struct writer *reply)
 {
     struct txn state;
-    struct txn vectors = {0};
+    struct txn vectors;
     bool ok = false;
-    if (txn_begin_read(&state, &daemon->store.state) && txn_begin_read(&vectors, &daemon->store.vectors)) {
+    if (store_begin_read(&daemon->store, &state, &vectors)) {
         struct reading reading = {daemon, &state, &vectors};
         ok = table[request->operation](&reading, request, reply);
     }

@@ -103,11 +103,6 @@ void database_close(struct database *database)
     database->handle = NULL;
 }
 
-enum database_status database_copy(struct database *database, const char *folder)
-{
-    return translate(mdb_env_copy2(database->handle, folder, MDB_CP_COMPACT));
-}
-
 static bool begin(struct txn *txn, struct database *database, unsigned flags)
 {
     *txn = (struct txn){.database = database};
@@ -145,6 +140,12 @@ void txn_abort(struct txn *txn)
 bool txn_corrupt(struct txn *txn)
 {
     return keep(txn, MDB_CORRUPTED);
+}
+
+bool txn_is_newest(const struct txn *txn)
+{
+    MDB_envinfo info;
+    return mdb_env_info(txn->database->handle, &info) == MDB_SUCCESS && info.me_last_txnid == mdb_txn_id(txn->handle);
 }
 
 static MDB_val borrow(const struct key *key)
@@ -293,4 +294,51 @@ bool txn_last(struct txn *txn, int table, const struct key *prefix, struct value
     *key = (struct value){name.mv_data, name.mv_size};
     *data = (struct value){value.mv_data, value.mv_size};
     return key->size >= prefix->size && memcmp(key->data, prefix->bytes, prefix->size) == 0;
+}
+
+/* --- copying -------------------------------------------------------------------------------------------------------------- */
+
+enum { COPY_BYTES = 1 << 26 }; /* written in one transaction */
+
+static void copy_table(struct txn *from, struct txn *to, int table, size_t *bytes)
+{
+    const struct key all = {0};
+    struct cursor cursor;
+    cursor_open(&cursor, from, table, &all, NULL);
+    while (to->status == DATABASE_OK && cursor_next(&cursor)) {
+        MDB_val key = {cursor.key.size, (void *)cursor.key.data};
+        MDB_val data = {cursor.data.size, (void *)cursor.data.data};
+        keep(to, mdb_put(to->handle, to->database->tables[table], &key, &data, MDB_APPEND));
+        *bytes += key.mv_size + data.mv_size;
+        if (*bytes < COPY_BYTES)
+            continue;
+        *bytes = 0;
+        if (txn_commit(to))
+            txn_begin_write(to, to->database);
+    }
+    cursor_close(&cursor);
+}
+
+enum database_status database_copy(struct txn *txn, const char *folder, const char *const *tables)
+{
+    MDB_envinfo info;
+    struct database copy;
+    struct txn to;
+    size_t bytes = 0;
+    int error = mdb_env_info(txn->database->handle, &info);
+    if (error)
+        return translate(error);
+    const enum database_status opened =
+        database_open(&copy, folder, tables, txn->database->table_count, info.me_mapsize, false, &error);
+    if (opened != DATABASE_OK)
+        return opened;
+    /* Nobody relies on the copy before it is whole: one sync at the end will do. */
+    mdb_env_set_flags(copy.handle, MDB_NOSYNC, 1);
+    txn_begin_write(&to, &copy);
+    for (size_t i = 0; i < copy.table_count; i++)
+        copy_table(txn, &to, (int)i, &bytes);
+    if (txn_commit(&to))
+        keep(&to, mdb_env_sync(copy.handle, 1));
+    database_close(&copy);
+    return txn->status != DATABASE_OK ? txn->status : to.status;
 }

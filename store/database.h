@@ -66,12 +66,12 @@ enum database_status database_open(struct database *database, const char *folder
     size_t map_bytes, bool read_only, int *lmdb_error);
 void database_close(struct database *database);
 
-/* Makes a compact copy in `folder`, which must exist and be empty, from one snapshot. */
-enum database_status database_copy(struct database *database, const char *folder);
-
 /* A writing transaction belongs to its thread; a reading one to whoever uses it, one at a time. */
 bool txn_begin_write(struct txn *txn, struct database *database);
 bool txn_begin_read(struct txn *txn, struct database *database);
+
+/* True where nothing was committed since the snapshot began. */
+bool txn_is_newest(const struct txn *txn);
 
 /* Commits and syncs. False, with the status set, where anything in the transaction failed: then nothing of it happened. */
 bool txn_commit(struct txn *txn);
@@ -107,5 +107,8 @@ void cursor_close(struct cursor *cursor);
 
 /* The last entry with the prefix; false where there is none. */
 bool txn_last(struct txn *txn, int table, const struct key *prefix, struct value *key, struct value *data);
+
+/* Makes a compact copy of what a reading transaction sees in `folder`, which must exist and be empty, and syncs it. */
+enum database_status database_copy(struct txn *txn, const char *folder, const char *const *tables);
 
 const char *database_status_text(enum database_status status);

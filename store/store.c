@@ -121,26 +121,102 @@ void store_close(struct store *store)
     store->lock = -1;
 }
 
-static bool copy_one(struct database *database, const char *folder, const char *name, char *problem, size_t problem_size)
+bool store_begin_read(struct store *store, struct txn *state, struct txn *vectors)
+{
+    *vectors = (struct txn){0};
+    for (;;) {
+        if (!txn_begin_read(state, &store->state) || !txn_begin_read(vectors, &store->vectors))
+            return false;
+        if (txn_is_newest(state))
+            return true;
+        txn_abort(vectors);
+        txn_abort(state);
+    }
+}
+
+/* --- snapshots ------------------------------------------------------------------------------------------------------------ */
+
+static bool copy_one(
+    struct txn *txn, const char *folder, const char *name, const char *const *tables, char *problem, size_t problem_size)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     if (!store_make_folder(path, problem, problem_size))
         return false;
-    const enum database_status status = database_copy(database, path);
+    const enum database_status status = database_copy(txn, path, tables);
     if (status == DATABASE_OK)
         return true;
     snprintf(problem, problem_size, "can't copy to %s: %s", path, database_status_text(status));
     return false;
 }
 
-bool store_snapshot(struct store *store, const char *folder, char *problem, size_t problem_size)
+static bool copy_both(struct store *store, const char *folder, char *problem, size_t problem_size)
 {
-    if (mkdir(folder, 0750) != 0) {
-        snprintf(problem, problem_size, "can't create %s: %s", folder, strerror(errno));
+    struct txn state;
+    struct txn vectors;
+    bool ok = store_begin_read(store, &state, &vectors);
+    if (!ok)
+        snprintf(problem, problem_size, "can't read the store");
+    ok = ok && copy_one(&state, folder, "state", state_tables, problem, problem_size) &&
+         copy_one(&vectors, folder, "vectors", vectors_tables, problem, problem_size);
+    txn_abort(&state);
+    txn_abort(&vectors);
+    return ok;
+}
+
+/* Removes what a copy that was not finished left. */
+static void remove_copy(const char *folder)
+{
+    static const char *const entries[] = {
+        "state/data.mdb", "state/lock.mdb", "state", "vectors/data.mdb", "vectors/lock.mdb", "vectors"};
+    char path[PATH_SIZE];
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]);
+        remove(path);
+    }
+    remove(folder);
+}
+
+static bool sync_folder(const char *path)
+{
+    const int file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool ok = file >= 0 && fsync(file) == 0;
+    if (file >= 0)
+        close(file);
+    return ok;
+}
+
+/* Gives the finished copy its name, for good. */
+static bool publish_copy(const char *parent, const char *copy, const char *folder, char *problem, size_t problem_size)
+{
+    static const char *const inner[] = {"state", "vectors"};
+    char path[PATH_SIZE];
+    bool ok = true;
+    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
+        snprintf(path, sizeof path, "%s/%s", copy, inner[i]);
+        ok = ok && sync_folder(path);
+    }
+    if (ok && sync_folder(copy) && rename(copy, folder) == 0 && sync_folder(parent))
+        return true;
+    snprintf(problem, problem_size, "can't create %s: %s", folder, strerror(errno));
+    return false;
+}
+
+bool store_snapshot(struct store *store, const char *parent, const char *name, char *problem, size_t problem_size)
+{
+    char folder[PATH_SIZE];
+    char copy[PATH_SIZE - 32]; /* room for what is in it */
+    snprintf(folder, sizeof folder, "%s/%s", parent, name);
+    /* Under a name that no snapshot has until it is whole, so that a crash or a full disk leaves nothing that looks like one.
+     */
+    snprintf(copy, sizeof copy, "%s/.%s", parent, name);
+    remove_copy(copy);
+    if (mkdir(copy, 0750) != 0) {
+        snprintf(problem, problem_size, "can't create %s: %s", copy, strerror(errno));
         return false;
     }
-    /* State first: everything it points to was in the vectors before. */
-    return copy_one(&store->state, folder, "state", problem, problem_size) &&
-           copy_one(&store->vectors, folder, "vectors", problem, problem_size);
+    if (copy_both(store, copy, problem, problem_size) && publish_copy(parent, copy, folder, problem, problem_size))
+        return true;
+    remove_copy(copy);
+    return false;
 }

@@ -77,8 +77,14 @@ struct store_options {
 bool store_open(struct store *store, const struct store_options *options, char *problem, size_t problem_size);
 void store_close(struct store *store);
 
-/* A consistent pair of copies in `folder`, which is created: state first, so that all it points to is there. */
-bool store_snapshot(struct store *store, const char *folder, char *problem, size_t problem_size);
+/*
+ * Begins a snapshot of each environment that belong together: what the vectors lack, the state doesn't know of either, and what
+ * was deleted there was forgotten here before. False where one could not begin; abort both in any case.
+ */
+bool store_begin_read(struct store *store, struct txn *state, struct txn *vectors);
+
+/* A copy of the store as it is at one moment in the folder `name` of `parent`: whole and on disk, or not there at all. */
+bool store_snapshot(struct store *store, const char *parent, const char *name, char *problem, size_t problem_size);
 
 /* Creates a folder unless it is there. */
 bool store_make_folder(const char *path, char *problem, size_t problem_size);

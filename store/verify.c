@@ -516,9 +516,9 @@ static bool verify_named(void *context, struct text name, uint32_t number)
 bool store_verify(struct store *store, struct text name, struct verification *verification, struct protocol_error *error)
 {
     struct txn state;
-    struct txn vectors = {0};
+    struct txn vectors;
     struct project project;
-    bool ok = txn_begin_read(&state, &store->state) && txn_begin_read(&vectors, &store->vectors);
+    bool ok = store_begin_read(store, &state, &vectors);
     struct verifying verifying = {verification, &state, &vectors};
     if (ok && name.size == 0)
         project_each(&state, verify_named, &verifying);

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from curated import Client, LocalDaemon
+from disk import Disk, build_shim
 from raw import Raw
 from verify import check
 
@@ -31,6 +32,21 @@ def program() -> Path:
     path = BUILD / "curated"
     assert path.exists(), f"{path} is not built; run make first"
     return path
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_shim(tmp_path_factory.mktemp("preload"))
+
+
+@pytest.fixture
+def disk(shim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Daemons that start from now on write to this disk."""
+    path = tmp_path / "fail"
+    monkeypatch.setenv("LD_PRELOAD", str(shim))
+    monkeypatch.setenv("CURATED_TEST_FAIL", str(path))
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
+    return Disk(path)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 /*
  * fail_writes.c - preloaded into a daemon, makes the store's writes fail on demand. While the file that the environment
  * variable CURATED_TEST_FAIL names exists, it says what fails and how: a word and an errno. "pages" are the writes of data,
- * "sync" is what waits for the disk after them, "meta" the short write that makes a transaction count.
+ * "sync" is what waits for the disk after them, "meta" the short write that makes a transaction count. After "slow" stand the
+ * milliseconds that each sync takes.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -10,12 +11,13 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { META_MAX = 512 };
 
-/* The errno that a call shall fail with; 0: it shall not. */
-static int wanted_error(const char *call)
+/* The number after a word: the errno that a call shall fail with; 0: it shall not. */
+static int wanted_number(const char *call)
 {
     const char *path = getenv("CURATED_TEST_FAIL");
     FILE *file = path ? fopen(path, "re") : NULL;
@@ -30,7 +32,7 @@ static int wanted_error(const char *call)
 
 static bool fails(const char *call)
 {
-    const int error = wanted_error(call);
+    const int error = wanted_number(call);
     if (error)
         errno = error;
     return error != 0;
@@ -38,6 +40,10 @@ static bool fails(const char *call)
 
 __attribute__((visibility("default"))) int fdatasync(int file)
 {
+    const int slow_ms = wanted_number("slow");
+    const struct timespec pause = {slow_ms / 1000, slow_ms % 1000 * 1000000L};
+    if (slow_ms > 0)
+        nanosleep(&pause, NULL);
     return fails("sync") ? -1 : (int)syscall(SYS_fdatasync, file);
 }
 

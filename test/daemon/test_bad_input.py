@@ -365,6 +365,11 @@ def test_too_many_samples_named(refused):
     refused("too_large", "SAMPLE.GET", slots=slots, frames=(frame,))
 
 
+@pytest.mark.parametrize("frames", [16, 20, 21, 40])
+def test_too_many_frames(refused, frames):
+    refused("bad_request", "EMB.PUT", space="e", from_=0, frames=(b"",) * frames)
+
+
 def test_message_over_the_limit(refused):
     half = bytes(33 << 20)
     refused("too_large", "EMB.PUT", space="e", from_=0, frames=(half, half))

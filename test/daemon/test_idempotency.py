@@ -148,6 +148,14 @@ def test_the_rest_by_its_nature(client, raw, project, op, fields):
     assert after == state
 
 
+def test_a_model_is_dropped_once(client, raw, project):
+    projects.create(client, samples=6)
+    client.begin_model(2)
+    first, again = twice(raw, head("MODEL.DROP", project, model_version=2))
+    assert first["ok"] and first == again
+    assert raw.call("MODEL.DROP", project, model_version=2)["error"]["code"] == "not_found"
+
+
 def test_evaluation_replaces(client):
     projects.create(client, samples=6)
     client.evaluate(1, metrics={"accuracy": 0.5}, per_class={"cat": 0.1, "dog": {"recall": 0.9}}, trained_on=3)

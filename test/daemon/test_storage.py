@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import projects
 import pytest
 from curated import Client, CuratedError, LocalDaemon, ReadOnly, StorageFull, WorkItem
+from disk import Disk
 from verify import check
 
 MIB = 1 << 20
@@ -104,38 +103,9 @@ def test_full_vectors_map(start):
 # --- writes that fail -------------------------------------------------------------------------------------------------
 
 
-class Disk:
-    """What of the daemon's writes fails now."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def fail(self, call: str, error: int) -> None:
-        new = self.path.with_suffix(".new")
-        new.write_text(f"{call} {error}\n")
-        new.rename(self.path)
-
-    def mend(self) -> None:
-        self.path.unlink()
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("preload") / "fail_writes.so"
-    source = Path(__file__).with_name("fail_writes.c")
-    compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-std=c17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", path, source], check=True)
-    return path
-
-
 @pytest.fixture(autouse=True)  # before any daemon starts
-def disk(shim, tmp_path, monkeypatch) -> Disk:
-    """Daemons that start from now on write to this disk."""
-    path = tmp_path / "fail"
-    monkeypatch.setenv("LD_PRELOAD", str(shim))
-    monkeypatch.setenv("CURATED_TEST_FAIL", str(path))
-    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
-    return Disk(path)
+def _on_this_disk(disk: Disk) -> None:
+    pass
 
 
 @pytest.fixture

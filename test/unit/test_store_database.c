@@ -356,8 +356,13 @@ static void copies_a_snapshot(void **state)
     put_some(&fixture->txn);
     next_transaction(fixture);
     put(&fixture->txn, KEY("later"));
+    assert_true(txn_begin_read(&reading, &fixture->database));
+    assert_true(txn_is_newest(&reading));
+    next_transaction(fixture);
+    assert_false(txn_is_newest(&reading));
     temporary_folder(folder, sizeof folder);
-    assert_int_equal(database_copy(&fixture->database, folder), DATABASE_OK);
+    assert_int_equal(database_copy(&reading, folder, names), DATABASE_OK);
+    txn_abort(&reading);
     assert_int_equal(database_open(&copy, folder, names, TABLES, MAP_BYTES, true, &error), DATABASE_OK);
     assert_true(txn_begin_read(&reading, &copy));
     assert_int_equal(walk(&reading, (struct key){0}, NULL), 8);
