@@ -2,8 +2,8 @@
 
     build/venv/bin/python examples/without_daemon.py
 
-The cells (# %%) run one by one in an editor that knows them, or all together as a script. The pool is scikit-learn's
-1,797 digits, some of which cost more than others; the model is a logistic regression.
+The cells (# %%) run one by one in an editor that knows them, or all together as a script. The data are scikit-learn's
+1,797 digits: 600 to test with, the others the pool, some of which cost more than others; the model is a logistic regression.
 """
 
 # %% A pool, a few labels, and what the model says of the rest

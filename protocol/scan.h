@@ -16,8 +16,8 @@ enum {
 };
 
 /*
- * True when `bytes` are exactly one well-formed msgpack map whose keys are strings, none twice in one map, nested at
- * most SCAN_DEPTH_MAX deep, with SCAN_ELEMENTS_MAX elements at most, without extension types. Otherwise fills `error` and
+ * True when `bytes` are exactly one well-formed msgpack map whose keys are strings, none twice among a map's first 64, nested
+ * at most SCAN_DEPTH_MAX deep, with SCAN_ELEMENTS_MAX elements at most, without extension types. Otherwise fills `error` and
  * returns false. O(size).
  */
 bool scan_map(const void *bytes, size_t size, struct protocol_error *error);

@@ -90,11 +90,6 @@ void writer_map_begin(struct writer *writer, const char *key)
     begin(writer, (struct text){key, key ? strlen(key) : 0}, true);
 }
 
-void writer_map_begin_text(struct writer *writer, struct text key)
-{
-    begin(writer, key, true);
-}
-
 void writer_map_end(struct writer *writer)
 {
     end(writer, true);

@@ -37,7 +37,6 @@ struct text writer_finish(struct writer *writer);
 
 /* A value inside the open map takes a key, a value inside the open list NULL. */
 void writer_map_begin(struct writer *writer, const char *key);
-void writer_map_begin_text(struct writer *writer, struct text key);
 void writer_map_end(struct writer *writer);
 void writer_list_begin(struct writer *writer, const char *key);
 void writer_list_end(struct writer *writer);

@@ -57,8 +57,8 @@ apply_fn apply_drain;
 bool apply_batch_commit(struct applying *applying, struct request *request, const struct plan *plan, struct writer *reply);
 
 /*
- * A batch in continuous mode. Refusals are published, not answered. True where another attempt under the same circumstances may
- * end otherwise: this one was stopped, or the commit may still fail.
+ * A batch in continuous mode. Nobody asked: that money is short is published, that the policy can't be followed is logged. True
+ * where another attempt under the same circumstances may end otherwise: this one was stopped, or the commit may still fail.
  */
 bool apply_replenish(struct applying *applying, struct text project, const struct plan *plan);
 

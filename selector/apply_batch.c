@@ -1,6 +1,7 @@
 /* BATCH.COMMIT from a plan, batches in continuous mode, BATCH.CANCEL. */
 
 #include "selector/apply.h"
+#include "selector/log.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -204,6 +205,10 @@ bool apply_replenish(struct applying *applying, struct text name, const struct p
         return false; /* it was switched off while the plan was made */
     if (!error.code && commit_plan(applying, project, plan, &batch, &error) > 0)
         return true;
+    /* Nobody waits for an answer: what the operator has to mend is told in the log. */
+    if (error.code == PROTOCOL_BAD_REQUEST || error.code == PROTOCOL_CONFLICT || error.code == PROTOCOL_INTERNAL)
+        log_warning("replenish_failed", "project=%.*s code=%s message=\"%s\"", (int)name.size, name.data,
+            protocol_code_word(error.code), error.message);
     if (error.code != PROTOCOL_BUDGET_EXHAUSTED)
         return error.code == PROTOCOL_CANCELED || error.code == PROTOCOL_BUSY || error.code == PROTOCOL_INTERNAL;
     struct writer *event = event_begin(applying->change, project, EVENT_BUDGET_EXHAUSTED);

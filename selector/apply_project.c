@@ -38,10 +38,10 @@ static bool compare_with(struct applying *applying, struct project *project, str
     if (!settings_read_classes(&request->fields, applying->change, project, false) ||
         !settings_read(&request->fields, applying->change, project, &wanted))
         return false;
-    /* Both were zeroed before they were filled, padding included. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
-    if (memcmp(&wanted, &project->settings, sizeof wanted) != 0)
-        return protocol_fail(
-            &request->error, PROTOCOL_CONFLICT, "project", "the settings it was created with", "other settings");
+    const char *field = settings_difference(&wanted, &project->settings);
+    if (field)
+        return protocol_fail(&request->error, PROTOCOL_CONFLICT, field, "what the project has, as PROJECT.GET shows it", "%s",
+            reader_has(&request->fields, field) ? "another value" : "its default, as the field is missing");
     writer_bool(reply, "created", false);
     return true;
 }

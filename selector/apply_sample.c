@@ -86,8 +86,8 @@ static void read_prices(struct reader *fields, struct sample_columns *columns)
     for (uint32_t i = 0; !fields->error->code && i < columns->keys->size; i++) {
         const int64_t price = price_at(columns, i);
         if (price < SAMPLE_NO_PRICE || price > INT64_MAX / 1024)
-            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "prices_microusd", "-1, nil or an int from 0 to 2^53",
-                "prices_microusd[%" PRIu32 "]", i);
+            protocol_fail(fields->error, PROTOCOL_BAD_REQUEST, "prices_microusd", "-1, nil or an int from 0 to 2^53 - 1",
+                "another value at %" PRIu32, i);
     }
 }
 

@@ -170,14 +170,15 @@ bool apply_lease(struct applying *applying, struct request *request, struct writ
     struct leasing leasing;
     if (!read_leasing(applying, request, &leasing))
         return false;
-    if (*applying->draining)
+    writer_list_begin(reply, "leases");
+    const bool repeated = repeat_leases(applying, &leasing, reply) > 0;
+    if (!repeated && *applying->draining)
         return protocol_fail(&request->error, PROTOCOL_BUSY, "", "", "the daemon is draining");
     struct found one;
     struct found *found = leasing.count == 1 ? &one : malloc(leasing.count * sizeof *found);
     if (!found)
         return protocol_fail(&request->error, PROTOCOL_INTERNAL, "", "", "out of memory");
-    writer_list_begin(reply, "leases");
-    if (repeat_leases(applying, &leasing, reply) == 0) {
+    if (!repeated) {
         const uint32_t count = find_waiting(applying, &leasing, found);
         for (uint32_t i = 0; i < count; i++) {
             grant(applying, &leasing, &found[i]);

@@ -83,7 +83,8 @@ static void apply_push(struct columns *columns, struct pending *pending, struct 
             writer_bool(&columns->writer, "active", push.active);
         writer_map_end(&columns->writer);
         store_reply(columns, pending);
-        pending->replenished = push.project.settings.replenish_depth > 0 ? push.project.number : 0;
+        const bool counts = push.version == 0 || push.active; /* nothing is selected by a staged version */
+        pending->replenished = counts && push.project.settings.replenish_depth > 0 ? push.project.number : 0;
     }
     push_deinit(&push);
 }

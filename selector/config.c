@@ -97,17 +97,19 @@ static bool take_entry(struct config *config, const char *path, const config_set
     char problem[384] = "";
     char number[32];
     const char *name = config_setting_name(entry);
+    const int type = config_setting_type(entry);
     const struct setting *setting = find_setting(name);
     const char *text = NULL;
     if (!setting)
         snprintf(problem, sizeof problem, "%s: there is no such key", name);
-    else if (config_setting_type(entry) == CONFIG_TYPE_STRING)
+    else if (setting->kind == KIND_TEXT && type == CONFIG_TYPE_STRING)
         text = config_setting_get_string(entry);
-    else if (config_setting_type(entry) == CONFIG_TYPE_INT || config_setting_type(entry) == CONFIG_TYPE_INT64) {
+    else if (setting->kind == KIND_INTEGER && (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64)) {
         snprintf(number, sizeof number, "%lld", config_setting_get_int64(entry));
         text = number;
     } else
-        snprintf(problem, sizeof problem, "%s: expected a string or an integer", name);
+        snprintf(problem, sizeof problem, "%s: expected %s", name,
+            setting->kind == KIND_TEXT ? "a text in double quotes" : "an integer without quotes");
     if (text && set_text(config, setting, text, problem, sizeof problem))
         return true;
     fprintf(stderr, "%s:%u: %s\n", path, config_setting_source_line(entry), problem);

@@ -9,6 +9,7 @@
 
 #include "selector/apply.h"
 #include "selector/hash.h"
+#include "selector/replenish.h"
 #include "selector/thread.h"
 
 #include <stdlib.h>
@@ -23,20 +24,6 @@ struct pending {
     struct protocol_error error;
     size_t reply; /* offset into engine->replies */
     size_t reply_size;
-};
-
-/* Continuous mode of one project. */
-struct replenishing {
-    uint32_t project;
-    bool planning;    /* a plan is under way */
-    int64_t again_ms; /* from then on another attempt is made whatever the circumstances; 0: they decide */
-    /* The circumstances of the last attempt: without a change in them another one would fare no better. */
-    uint64_t samples;
-    uint64_t pool;
-    int64_t available;
-    int64_t model_version;
-    uint64_t settings;        /* the event of their last change */
-    uint64_t columns_changed; /* prices, groups, tags */
 };
 
 struct engine {
@@ -62,8 +49,7 @@ struct engine {
     msgpack_zone zone;
     struct writer writer;
     msgpack_sbuffer replies;
-    struct replenishing *replenishing;
-    size_t replenishing_count;
+    struct replenishments replenishments;
 };
 
 /* --- one request ---------------------------------------------------------------------------------------------------------- */
@@ -136,16 +122,28 @@ static bool call(struct engine *engine, const struct message *message, struct re
     return apply_batch_commit(&applying, request, &plan, reply);
 }
 
+/* Of one frame its hash, of several that of their hashes: arrays tell requests apart as the map does. */
+static void hash_frames(const struct frame *frames, size_t count, uint64_t hash[2])
+{
+    uint64_t hashes[REQUEST_FRAMES_MAX + 1][2];
+    for (size_t i = 0; i < count; i++)
+        hash_bytes(frames[i].data, frames[i].size, hashes[i]);
+    if (count == 1)
+        memcpy(hash, hashes[0], sizeof hashes[0]);
+    else
+        hash_bytes(hashes, count * sizeof hashes[0], hash);
+}
+
 /* Applies a decoded request and writes its whole reply. False where it was refused, with request->error filled. */
 static bool apply_decoded(
-    struct engine *engine, const struct message *message, struct request *request, const struct frame *payload)
+    struct engine *engine, const struct message *message, struct request *request, const struct frame *frames, size_t count)
 {
     struct writer *reply = &engine->writer;
     const bool keeps = table[request->operation].keeps_reply;
     uint64_t body[2] = {0, 0};
     if (keeps) {
         bool ok;
-        hash_bytes(payload->data, payload->size, body);
+        hash_frames(frames, count, body);
         if (answer_kept(engine, request, body, reply, &ok))
             return ok;
     }
@@ -200,7 +198,7 @@ static bool apply_pending(struct engine *engine, struct pending *pending)
     if (engine->daemon->vitals.read_only)
         protocol_fail(&request.error, PROTOCOL_READ_ONLY, "", "", "a write to disk failed earlier");
     const uint64_t before = engine->change.txn.writes;
-    if (decoded && !request.error.code && apply_decoded(engine, &pending->message, &request, &frames[0])) {
+    if (decoded && !request.error.code && apply_decoded(engine, &pending->message, &request, frames, count)) {
         store_reply(engine, pending);
         return true;
     }
@@ -216,31 +214,17 @@ static bool apply_pending(struct engine *engine, struct pending *pending)
     return false;
 }
 
-static struct replenishing *find_replenishing(struct engine *engine, uint32_t project)
-{
-    for (size_t i = 0; i < engine->replenishing_count; i++)
-        if (engine->replenishing[i].project == project)
-            return &engine->replenishing[i];
-    struct replenishing *more = realloc(engine->replenishing, (engine->replenishing_count + 1) * sizeof *more);
-    if (!more)
-        return NULL;
-    engine->replenishing = more;
-    more[engine->replenishing_count] = (struct replenishing){.project = project, .available = -1};
-    return &more[engine->replenishing_count++];
-}
-
-/* Rows were pushed to a project in continuous mode: what could not be selected before may be now. */
+/* Rows of a project in continuous mode were pushed. */
 static void apply_pushed(struct engine *engine, struct pending *pending)
 {
     struct frame frame;
     uint32_t number;
+    pending->reply_size = 0;
     if (message_frames(&pending->message, &frame, 1) != 1 || frame.size != sizeof number)
         return;
     memcpy(&number, frame.data, sizeof number);
-    const struct project *project = change_project_numbered(&engine->change, number);
-    struct replenishing *state = project ? find_replenishing(engine, number) : NULL;
-    if (state)
-        state->again_ms = engine->change.now_ms;
+    if (change_project_numbered(&engine->change, number))
+        replenish_pushed(&engine->replenishments, number);
 }
 
 static void apply_replenished(struct engine *engine, struct pending *pending)
@@ -255,12 +239,10 @@ static void apply_replenished(struct engine *engine, struct pending *pending)
     const bool again = !engine->daemon->vitals.read_only && apply_replenish(&applying, name, &plan);
     struct protocol_error unknown = {0};
     const struct project *project = change_project(&engine->change, name, &unknown);
-    struct replenishing *state = project ? find_replenishing(engine, project->number) : NULL;
-    if (!state)
-        return;
-    state->planning = false;
-    if (again && state->again_ms == 0)
-        state->again_ms = engine->change.now_ms + (engine->draining ? 0 : REPLENISH_RETRY_MS);
+    const int64_t pause_ms = engine->draining ? 0 : REPLENISH_RETRY_MS;
+    if (project)
+        replenish_answered(
+            &engine->replenishments, project->number, plan.error.code, again ? engine->change.now_ms + pause_ms : 0);
 }
 
 /* --- a group ---------------------------------------------------------------------------------------------------------------
@@ -447,58 +429,14 @@ static void commit_group(struct engine *engine)
     engine->group_count = 0;
 }
 
-/* --- continuous mode ---------------------------------------------------------------------------------------------------------
- */
-
-/* Notes the circumstances of an attempt; true where they are those of the last one. */
-static bool note_circumstances(struct replenishing *state, const struct counters *counters)
-{
-    const struct replenishing before = *state;
-    state->samples = counters->samples;
-    state->pool = counters->states[SAMPLE_POOL];
-    state->available = counters->available_microusd;
-    state->model_version = counters->model_version;
-    state->settings = counters->last_event[EVENT_CONFIG_CHANGED];
-    state->columns_changed = counters->columns_changed;
-    return state->samples == before.samples && state->pool == before.pool && state->available == before.available &&
-           state->model_version == before.model_version && state->settings == before.settings &&
-           state->columns_changed == before.columns_changed;
-}
-
-/* Asks the planner for a batch where the queue runs low, or where a newly active model should have its say. */
-static void replenish(struct engine *engine, const struct project *project)
-{
-    const struct counters *counters = &project->counters;
-    const struct settings *settings = &project->settings;
-    struct replenishing *state = find_replenishing(engine, project->number);
-    if (!state || state->planning)
-        return;
-    const bool new_model = counters->model_version != state->model_version && state->available >= 0;
-    const uint64_t wanted = new_model ? settings->replenish_depth : settings->replenish_low;
-    if (counters->waiting >= wanted) {
-        state->model_version = counters->model_version; /* it had its say: there was no room for more */
-        return;
-    }
-    const bool again = state->again_ms > 0 && state->again_ms <= wall_ms();
-    if (note_circumstances(state, counters) && !again)
-        return;
-    state->again_ms = 0;
-    const struct route route = {.kind = ROUTE_REPLENISH};
-    struct message message = {.count = 0};
-    /* Without waiting: when the daemon stops, the planner ends first. */
-    state->planning = message_add(&message, &route, sizeof route) &&
-                      message_add(&message, project->name.data, project->name.size) &&
-                      message_send(&message, engine->planner_socket, ZMQ_DONTWAIT);
-    message_close(&message);
-}
-
+/* Batches for the projects in continuous mode. */
 static void replenish_all(struct engine *engine)
 {
     if (engine->draining || engine->daemon->vitals.read_only)
         return;
     for (size_t i = 0; i < engine->change.project_count; i++)
         if (engine->change.projects[i]->settings.replenish_depth > 0)
-            replenish(engine, engine->change.projects[i]);
+            replenish(&engine->replenishments, engine->change.projects[i], engine->planner_socket, wall_ms());
 }
 
 /* --- the loop ----------------------------------------------------------------------------------------------------------------
@@ -528,23 +466,13 @@ static void gather(struct engine *engine)
     take(engine, engine->slow);
 }
 
-/* When the next batch in continuous mode is to be tried again; INT64_MAX: at no set time. */
-static int64_t next_attempt_ms(const struct engine *engine, int64_t now_ms)
-{
-    int64_t next = INT64_MAX;
-    for (size_t i = 0; i < engine->replenishing_count; i++)
-        if (engine->replenishing[i].again_ms > now_ms && engine->replenishing[i].again_ms < next)
-            next = engine->replenishing[i].again_ms;
-    return next;
-}
-
 static long poll_timeout_ms(const struct engine *engine)
 {
     if (engine->daemon->vitals.read_only)
         return -1;
     const struct deadline *first = deadlines_first(&engine->deadlines);
     const int64_t now_ms = wall_ms();
-    const int64_t attempt_ms = next_attempt_ms(engine, now_ms);
+    const int64_t attempt_ms = replenish_next_ms(&engine->replenishments, now_ms);
     const int64_t next_ms = first && first->time_ms < attempt_ms ? first->time_ms : attempt_ms;
     if (next_ms == INT64_MAX)
         return -1;
@@ -643,8 +571,8 @@ static void stop(struct engine *engine)
     msgpack_zone_destroy(&engine->zone);
     free(engine->due);
     free(engine->group);
-    free(engine->replenishing);
     free(engine->purges.list);
+    replenish_deinit(&engine->replenishments);
 }
 
 void *engine_run(void *argument)

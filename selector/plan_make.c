@@ -121,21 +121,21 @@ static bool assemble(struct made_plan *made, const struct plan_input *input, con
 static bool apply_include(
     struct plan_input *input, const struct wish *wish, struct plan_inputs *inputs, struct protocol_error *error)
 {
+    const char *field = wish->only ? "only" : "include";
     int64_t cost = 0;
     for (size_t i = 0; i < wish->include_count; i++) {
         const uint32_t slot = wish->include[i];
         int64_t price;
         if (input->state[slot] != SELECT_CANDIDATE)
-            return protocol_fail(
-                error, PROTOCOL_CONFLICT, wish->only ? "only" : "include", "samples in the pool", "slot %" PRIu32, slot);
+            return protocol_fail(error, PROTOCOL_CONFLICT, field, "samples in the pool", "slot %" PRIu32, slot);
         if (__builtin_mul_overflow(input->price[slot], (int64_t)inputs->overlap, &price) ||
             __builtin_add_overflow(cost, price, &cost))
-            return protocol_fail(error, PROTOCOL_BAD_REQUEST, "include", "prices that add up", "more than 2^63");
+            return protocol_fail(error, PROTOCOL_BAD_REQUEST, field, "prices that add up", "more than 2^63");
         input->state[slot] = SELECT_IN_FLIGHT;
     }
     if (inputs->budget != INT64_MAX && cost > inputs->budget)
-        return protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "include", "samples within the budget",
-            "%" PRId64 " of %" PRId64, cost, inputs->budget);
+        return protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, field, "samples within the budget", "%" PRId64 " of %" PRId64,
+            cost, inputs->budget);
     if (inputs->budget != INT64_MAX)
         inputs->budget -= cost;
     if (inputs->count != SIZE_MAX)
@@ -208,7 +208,6 @@ static void check_not_empty(struct made_plan *made, struct protocol_error *error
     }
     protocol_fail(error, PROTOCOL_BUDGET_EXHAUSTED, "budget_microusd", "the price of at least one sample",
         "%" PRId64 " where the cheapest costs %" PRId64, made->plan.budget, made->cheapest);
-    error->available_microusd = made->available;
 }
 
 /* Begins both snapshots, finds the project, and lets `read` turn it into a wish before the plan is made. */
@@ -231,6 +230,8 @@ static void make_from(struct made_plan *made, struct daemon *daemon, struct text
         if (ok && wish_weigh(&made->plan.inputs, &made->class_weights, &state, &made->project, error) &&
             make(made, daemon, &state, &vectors, &wish, error))
             check_not_empty(made, error);
+        if (error->code == PROTOCOL_BUDGET_EXHAUSTED)
+            error->available_microusd = made->available;
     }
     wish_deinit(&wish);
     txn_abort(&state);

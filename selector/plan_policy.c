@@ -101,13 +101,14 @@ static void read_parameters(
     struct select_parameters *parameters, struct request *request, struct txn *state, const struct project *project)
 {
     static const double most = 1e12;
+    static const double radius_most = 1e15;
     if (!reader_has(&request->fields, "parameters"))
         return;
     struct reader fields = {reader_map(&request->fields, "parameters"), NULL, 0, &request->error};
     parameters->neighbors = (size_t)reader_integer_or(&fields, "neighbors", 1, UINT32_MAX, 0);
     parameters->clusters = (size_t)reader_integer_or(&fields, "clusters", 1, UINT32_MAX, 0);
     parameters->margin_pool = (size_t)reader_integer_or(&fields, "margin_pool", 1, UINT32_MAX, 0);
-    parameters->radius = reader_number_or(&fields, "radius", 0, most, 0);
+    parameters->radius = reader_number_or(&fields, "radius", 0, radius_most, 0);
     parameters->purity = reader_number_or(&fields, "purity", 0, 1, 0);
     parameters->redundancy = reader_number_or(&fields, "redundancy", 0, most, 0);
     parameters->outlier_share = reader_number_or(&fields, "outlier_share", 0, 1, 0);
@@ -279,9 +280,7 @@ bool wish_weigh(struct plan_inputs *inputs, double **class_weights, struct txn *
     struct text fields;
     int64_t version;
     *class_weights = NULL;
-    if (project->settings.classes == 0)
-        return true;
-    double *weights = malloc(project->settings.classes * sizeof *weights);
+    double *weights = malloc((project->settings.classes + 1u) * sizeof *weights);
     if (!weights)
         return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
     for (uint32_t i = 0; i < project->settings.classes; i++)

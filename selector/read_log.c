@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_DEFAULT = 10000, PAGE_MAX = 100000 };
+enum { PAGE_DEFAULT = 10000, PAGE_MAX = 100000, PAGE_VALUE_BYTES = 16 << 20 };
 
 /* Where a page begins and how many rows it may have. */
 struct page {
@@ -53,6 +53,7 @@ struct label_page {
     int64_t *times;
     uint32_t *batches;
     uint32_t *workers;
+    struct text *values; /* inside the map; NULL: none */
     size_t count;
 };
 
@@ -67,9 +68,10 @@ static bool label_page_init(struct label_page *page, size_t limit)
         .times = malloc(limit * sizeof *page->times),
         .batches = malloc(limit * sizeof *page->batches),
         .workers = malloc(limit * sizeof *page->workers),
+        .values = malloc(limit * sizeof *page->values),
     };
     return page->sequences && page->slots && page->labels && page->settled && page->charged && page->times && page->batches &&
-           page->workers;
+           page->workers && page->values;
 }
 
 static void label_page_deinit(struct label_page *page)
@@ -82,14 +84,23 @@ static void label_page_deinit(struct label_page *page)
     free(page->times);
     free(page->batches);
     free(page->workers);
+    free(page->values);
+}
+
+/* What follows a label's record: an answer that is more than a class. */
+static struct text value_of(struct value stored)
+{
+    const size_t head = sizeof(struct label);
+    return (struct text){stored.size > head ? (const char *)stored.data + head : NULL, stored.size - head};
 }
 
 static void fill_label_page(
     struct reading *reading, const struct project *project, const struct page *page, struct label_page *labels)
 {
+    size_t bytes = 0;
     struct cursor cursor;
     open_log(&cursor, reading->state, STATE_LABELS, project->number, page);
-    while (labels->count < page->limit && cursor_next(&cursor)) {
+    while (labels->count < page->limit && bytes < PAGE_VALUE_BYTES && cursor_next(&cursor)) {
         struct label label;
         if (!label_read(cursor.data, &label)) {
             txn_corrupt(reading->state);
@@ -104,8 +115,22 @@ static void fill_label_page(
         labels->times[i] = label.time_ms;
         labels->batches[i] = label.batch;
         labels->workers[i] = label.worker;
+        labels->values[i] = value_of(cursor.data);
+        bytes += labels->values[i].size;
     }
     cursor_close(&cursor);
+}
+
+static void write_values(struct writer *reply, const struct label_page *labels)
+{
+    writer_list_begin(reply, "values");
+    for (size_t i = 0; i < labels->count; i++) {
+        if (labels->values[i].data)
+            writer_bytes(reply, NULL, labels->values[i].data, labels->values[i].size);
+        else
+            writer_nil(reply, NULL);
+    }
+    writer_list_end(reply);
 }
 
 bool read_labels_since(struct reading *reading, struct request *request, struct writer *reply)
@@ -137,6 +162,7 @@ bool read_labels_since(struct reading *reading, struct request *request, struct 
     for (size_t i = 0; i < labels.count; i++)
         writer_text(reply, NULL, name_text(reading->state, project.number, NAME_WORKER, labels.workers[i]));
     writer_list_end(reply);
+    write_values(reply, &labels);
     write_next(reply, labels.count > 0 ? (uint64_t)labels.sequences[labels.count - 1] : page.since, project.counters.labels);
     label_page_deinit(&labels);
     return true;

@@ -3,13 +3,14 @@
 #include "selector/strategy/select.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 struct settings settings_default(void)
 {
     struct settings settings;
-    memset(&settings, 0, sizeof settings); /* padding, too: settings are compared byte for byte */
+    memset(&settings, 0, sizeof settings); /* padding, too: settings are compared byte for byte, and stored */
     settings.lease_ms = 60000;
     settings.control_share = 0.05;
     settings.overlap = 1;
@@ -168,7 +169,7 @@ bool settings_read(struct reader *fields, struct change *change, struct project 
     settings->keep_junk = reader_bool_or(fields, "keep_junk", settings->keep_junk);
     if (reader_has(fields, "replenish_depth")) {
         settings->replenish_depth = (uint32_t)reader_integer(fields, "replenish_depth", 0, 1000000);
-        settings->replenish_low = settings->replenish_depth / 2;
+        settings->replenish_low = (settings->replenish_depth + 1) / 2; /* of a depth of 1 as well, 1: fewer than 0 never wait */
     }
     settings->replenish_low = (uint32_t)reader_integer_or(fields, "replenish_low", 0, 1000000, settings->replenish_low);
     settings->budget_low_microusd =
@@ -206,6 +207,46 @@ bool settings_read_classes(struct reader *fields, struct change *change, struct 
     }
     project->settings.classes = classes->size;
     return true;
+}
+
+/* --- comparing --------------------------------------------------------------------------------------------------------------
+ */
+
+const char *settings_difference(const struct settings *a, const struct settings *b)
+{
+    /* Members are compared byte for byte, what is not used of them is zero. */
+    static const struct {
+        const char *field;
+        size_t offset;
+        size_t size;
+    } members[] = {
+#define MEMBER(field, member) {field, offsetof(struct settings, member), sizeof(((struct settings *)0)->member)}
+        MEMBER("price_microusd", price_microusd),
+        MEMBER("type_prices_microusd", types),
+        MEMBER("seed", seed),
+        MEMBER("overlap", overlap),
+        MEMBER("lease_ms", lease_ms),
+        MEMBER("skip_limit", skip_limit),
+        MEMBER("pay_none_of_these", pay_none_of_these),
+        MEMBER("control_share", control_share),
+        MEMBER("group_max", group_max),
+        MEMBER("excluded_tags", excluded_tags),
+        MEMBER("minimum_shares", share_count),
+        MEMBER("minimum_shares", shares),
+        MEMBER("keep_duplicates", keep_duplicates),
+        MEMBER("keep_junk", keep_junk),
+        MEMBER("space", space),
+        MEMBER("replenish_depth", replenish_depth),
+        MEMBER("replenish_low", replenish_low),
+        MEMBER("replenish_strategy", replenish_strategy),
+        MEMBER("budget_low_microusd", budget_low_microusd),
+        MEMBER("keep_models", keep_models),
+#undef MEMBER
+    };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (memcmp((const char *)a + members[i].offset, (const char *)b + members[i].offset, members[i].size) != 0)
+            return members[i].field;
+    return NULL;
 }
 
 /* --- writing ----------------------------------------------------------------------------------------------------------------

@@ -21,5 +21,8 @@ bool settings_read(struct reader *fields, struct change *change, struct project 
  */
 bool settings_read_classes(struct reader *fields, struct change *change, struct project *project, bool extend);
 
+/* The field of the first setting that differs, classes left out; NULL where none does. Static. */
+const char *settings_difference(const struct settings *a, const struct settings *b);
+
 /* Adds every setting to the open map. */
 void settings_write(struct writer *writer, struct txn *txn, const struct project *project);

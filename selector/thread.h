@@ -33,9 +33,8 @@ struct daemon {
 };
 
 /*
- * Each runs until it receives ROUTE_STOP; `argument` is the struct daemon. They bind their ends before they say so with one
- * empty message on ENDPOINT_REPLIES, so that the front can count them ready. NULL, always: a thread that can't start says so
- * with an empty message and a reason in the log.
+ * Each runs until it receives ROUTE_STOP; `argument` is the struct daemon. They bind their ends before they say so with a
+ * "+" on ENDPOINT_REPLIES, so that the front can count them ready. NULL, always: a thread that can't start says "-" there.
  */
 void *engine_run(void *argument);
 void *columns_run(void *argument);

@@ -47,8 +47,7 @@ const char *batch_type_name(const struct project *project, uint32_t type)
 
 const char *item_arm_name(uint8_t arm)
 {
-    static const char *const names[ITEM_ARMS] = {
-        "policy", "control", "share", "include"}; /* the first three are enum select_arm's */
+    static const char *const names[ITEM_ARMS] = {"policy", "control", "share", "include"}; /* in the order of enum select_arm */
     return arm < ITEM_ARMS ? names[arm] : "unknown";
 }
 

@@ -35,7 +35,7 @@ const char *item_arm_name(uint8_t arm);
 /* How an item ended. */
 enum item_end { ITEM_OPEN, ITEM_LABELED, ITEM_REJECTED, ITEM_CANCELED };
 
-/* Arms beyond the strategy's own (enum select_arm). */
+/* Of enum select_arm, which store/ does not know, what is asked for by name; and how many arms there are. */
 enum { ITEM_ARM_INCLUDE = 3, ITEM_ARMS = 4 };
 
 struct item {
@@ -48,7 +48,7 @@ struct item {
     double slice_weight;
     double gain;
     double utility;
-    uint8_t arm; /* enum select_arm or ITEM_ARM_INCLUDE */
+    uint8_t arm; /* enum select_arm */
     uint8_t end; /* enum item_end */
     uint8_t unused[6];
 };

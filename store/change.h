@@ -8,7 +8,7 @@
 #include "protocol/writer.h"
 #include "store/project.h"
 
-/* An event that was written and waits for the commit to be sent. Offsets into change->outgoing. */
+/* An event that was written and waits for the commit to be sent. Offsets into change->outgoing_bytes. */
 struct outgoing {
     size_t topic;
     size_t topic_size;

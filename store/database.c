@@ -200,19 +200,6 @@ void *txn_put_reserve(struct txn *txn, int table, const struct key *key, size_t 
     return keep(txn, put(txn, table, key, &value, MDB_RESERVE)) ? value.mv_data : NULL;
 }
 
-bool txn_insert(struct txn *txn, int table, const struct key *key, const void *data, size_t size)
-{
-    if (txn->status != DATABASE_OK)
-        return false;
-    MDB_val value = {size, (void *)data};
-    const int error = put(txn, table, key, &value, MDB_NOOVERWRITE);
-    if (error == MDB_KEYEXIST) {
-        txn->writes--;
-        return false;
-    }
-    return keep(txn, error);
-}
-
 bool txn_delete(struct txn *txn, int table, const struct key *key)
 {
     if (txn->status != DATABASE_OK)

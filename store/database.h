@@ -91,9 +91,6 @@ void txn_put(struct txn *txn, int table, const struct key *key, const void *data
 /* Room for a value, to be filled before the next write; not zeroed. NULL on failure. */
 void *txn_put_reserve(struct txn *txn, int table, const struct key *key, size_t size);
 
-/* Puts only where the key is new; tells whether it was. */
-bool txn_insert(struct txn *txn, int table, const struct key *key, const void *data, size_t size);
-
 /* True where the key was there. */
 bool txn_delete(struct txn *txn, int table, const struct key *key);
 

@@ -77,9 +77,9 @@ struct curated;
 struct curated_options {
     const char *requests; /* NULL: the environment's CURATED_REQUESTS, or else tcp://127.0.0.1:7811 */
     const char *events;   /* NULL: the environment's CURATED_EVENTS, or else tcp://127.0.0.1:7812 */
-    int64_t timeout_ms;   /* for a whole call with its retries; 0: 30 s, and 10 min for operations that compute */
+    int64_t timeout_ms;   /* for a whole call with its retries; 0: 30 s, 2 min for pushes, 10 min for operations that compute */
     int64_t connect_ms;   /* for the daemon to be there at all; 0: as long as timeout_ms */
-    int64_t attempt_ms;   /* after which a request is sent again; 0: 5 s, and 60 s for operations that compute */
+    int64_t attempt_ms;   /* after which a request is sent again; 0: 5 s, 30 s for pushes, 60 s for operations that compute */
 };
 
 /*
@@ -149,8 +149,9 @@ struct curated_sample {
 };
 
 /*
- * Registers samples or updates known ones; many are sent in several requests. `slots` (optional output, `count` long): their
- * numbers, which later pushes name them by.
+ * Registers samples or updates known ones; many are sent in several requests, of 50,000. Where no sample of a request has a
+ * group, or a price, those of known ones stay; where one has, NULL or 0 takes the others' away. A NULL URI leaves the one there
+ * is. `slots` (optional output, `count` long): their numbers, which later pushes name them by.
  */
 CURATED_API bool curated_put_samples(struct curated *client, const char *project, const struct curated_sample *samples,
     size_t count, uint32_t *slots, struct curated_error *error);
@@ -274,7 +275,9 @@ struct curated_events;
 CURATED_API struct curated_events *curated_events_open(
     struct curated *client, const char *project, int64_t since, struct curated_error *error);
 
-/* The next event, valid until the next call on `events`. NULL with code CURATED_OK: none within timeout_ms (-1: wait for ever).
+/*
+ * The next event, valid until the next call on `events`. NULL with code CURATED_OK: none within timeout_ms (-1: wait for ever).
+ * At the start, after a gap and in silence every 10 s the log is asked: a call like others, with the connection's time-out.
  */
 CURATED_API const msgpack_object_map *curated_events_next(
     struct curated_events *events, int64_t timeout_ms, struct curated_error *error);

@@ -168,7 +168,7 @@ struct curated_reply *command_call(
     return reply;
 }
 
-int command_run(struct context *context)
+int command_run_judged(struct context *context, int (*judge)(const msgpack_object_map *reply))
 {
     struct writer fields;
     int status = EXIT_USAGE;
@@ -178,8 +178,15 @@ int command_run(struct context *context)
     writer_deinit(&fields);
     if (reply)
         status = command_show(context, curated_reply_map(reply));
+    if (reply && status == EXIT_FINE && judge)
+        status = judge(curated_reply_map(reply));
     curated_reply_free(reply);
     return status;
+}
+
+int command_run(struct context *context)
+{
+    return command_run_judged(context, NULL);
 }
 
 static bool is_money(struct text name)

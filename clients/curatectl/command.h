@@ -113,6 +113,9 @@ struct curated_reply *command_call(
 /* The whole of an ordinary command: fields from parameters, the call, the reply shown. Returns an exit code. */
 int command_run(struct context *context);
 
+/* As command_run, with the exit code that `judge` gives a reply which was shown, with --json too. */
+int command_run_judged(struct context *context, int (*judge)(const msgpack_object_map *reply));
+
 /* Shows a reply: as JSON, or by the command's own function. Returns an exit code. */
 int command_show(struct context *context, const msgpack_object_map *reply);
 

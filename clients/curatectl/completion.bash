@@ -63,7 +63,7 @@ _curatectl()
         ;;
     -s | --strategy)
         if [[ $command == plan || $command == next ]]; then
-            mapfile -t COMPREPLY < <(compgen -W 'auto random utility least_confidence margin entropy gradient_length density outlier kcenter kcenter_robust kmeans++ badge dpp facility_location graph_cut coverage typiclust probcover cluster_margin search galaxy weighted_random' -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W 'auto random least_confidence margin entropy utility kcenter weighted_random bald variation_ratio vote_entropy committee_kl gradient_length density outlier power_bald kcenter_robust kmeans++ badge dpp facility_location graph_cut coverage typiclust probcover cluster_margin search galaxy' -- "$current")
             return
         fi
         ;;

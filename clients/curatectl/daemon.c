@@ -1,4 +1,4 @@
-/* status, verify, snapshot, config, drain: what concerns the daemon as a whole. */
+/* status, verify, snapshot, config, stop, drain: what concerns the daemon as a whole. */
 #include "clients/curatectl/command.h"
 #include "clients/curatectl/json.h"
 #include "clients/curatectl/table.h"
@@ -103,6 +103,18 @@ static bool show_project(const struct context *context, const msgpack_object_map
     return table_print(table);
 }
 
+static void show_planner(struct table *table, const msgpack_object_map *planner)
+{
+    const struct text operation = view_text(planner, "op");
+    const int64_t task = view_integer(planner, "task", 0);
+    table_name(table, "computing");
+    if (task > 0)
+        table_format(table, "%.*s, task %lld, %.0f %% done", (int)operation.size, operation.data, (long long)task,
+            100 * view_number(planner, "done", 0));
+    else
+        table_string(table, "nothing");
+}
+
 static bool show_daemon(const msgpack_object_map *status)
 {
     struct table *table = table_new_pairs();
@@ -118,6 +130,7 @@ static bool show_daemon(const msgpack_object_map *status)
     show_bool(table, "read only", status, "read_only");
     show_integer(table, "commits", status, "commits");
     show_integer(table, "requests", status, "requests");
+    show_planner(table, view_map(status, "planner"));
     show_words(table, "projects", view_list(status, "projects"));
     return table_print(table);
 }
@@ -160,11 +173,16 @@ static int run_status(struct context *context)
     return command_run(context);
 }
 
+static int judge_verify(const msgpack_object_map *reply)
+{
+    return view_bool(reply, "clean", false) ? EXIT_FINE : EXIT_DIFFERS;
+}
+
 static int run_verify(struct context *context)
 {
     const struct given *folder = command_value(context, "store");
     forget_project(context);
-    return folder->text ? verify_folder(context, folder->text) : command_run(context);
+    return folder->text ? verify_folder(context, folder->text) : command_run_judged(context, judge_verify);
 }
 
 static int show_verify(struct context *context, const msgpack_object_map *reply)
@@ -176,9 +194,7 @@ static int show_verify(struct context *context, const msgpack_object_map *reply)
     table_name(table, "checked");
     show_integers(table, view_map(reply, "checked"));
     show_words(table, "problems", problems);
-    if (!table_print(table))
-        return report_local(context, "cannot print the reply");
-    return view_bool(reply, "clean", false) ? EXIT_FINE : EXIT_DIFFERS;
+    return table_print(table) ? EXIT_FINE : report_local(context, "cannot print the reply");
 }
 
 static int show_config(struct context *context, const msgpack_object_map *reply)

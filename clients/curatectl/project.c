@@ -1,4 +1,4 @@
-/* project create, get, set and list; model begin, activate and drop. */
+/* project create, get, set and list; model activate and drop. */
 #include "clients/curatectl/command.h"
 #include "clients/curatectl/view.h"
 

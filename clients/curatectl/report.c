@@ -14,7 +14,7 @@ static const char *const hints[CURATED_CODES] = {
     [CURATED_STALE_MODEL] = "use a model version newer than the active one; `curatectl status` shows it",
     [CURATED_TOO_LARGE] = "send it in smaller parts",
     [CURATED_BUSY] =
-        "the daemon is draining or overloaded: `curatectl status` shows which, `curatectl drain off` ends draining",
+        "the daemon is draining or overloaded: `curatectl status -a` shows which, `curatectl drain off` ends draining",
     [CURATED_READ_ONLY] = "a write to disk failed: see the daemon's log, remove the cause, restart the daemon",
     [CURATED_STORAGE_FULL] = "free disk space or enlarge the map in curated.conf(5), then restart the daemon",
     [CURATED_INTERNAL] = "see the daemon's log",

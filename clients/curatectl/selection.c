@@ -108,7 +108,17 @@ static int show_replay(struct context *context, const msgpack_object_map *reply)
     }
     printf("batch %s: another selection, first at rank %lld\n", command_value(context, "BATCH")->text,
         (long long)view_integer(reply, "first_difference", -1));
-    return EXIT_DIFFERS;
+    return EXIT_FINE;
+}
+
+static int judge_replay(const msgpack_object_map *reply)
+{
+    return view_bool(reply, "same", false) ? EXIT_FINE : EXIT_DIFFERS;
+}
+
+static int run_replay(struct context *context)
+{
+    return command_run_judged(context, judge_replay);
 }
 
 /* EXPLAIN takes a key or a slot; the two parameters are the first of the table. */
@@ -227,6 +237,6 @@ const struct command selection_commands[] = {
     {"cancel", "BATCH.CANCEL", "take back the items of a batch that nobody works on", number_parameters, NULL, show_canceled,
         false},
     {"explain", "EXPLAIN", "why a sample was selected", explain_parameters, run_explain, NULL, false},
-    {"replay", "REPLAY", "compute a batch again from what was recorded", number_parameters, NULL, show_replay, false},
+    {"replay", "REPLAY", "compute a batch again from what was recorded", number_parameters, run_replay, show_replay, false},
     {0},
 };

@@ -13,7 +13,7 @@ static int show_leases(struct context *context, const msgpack_object_map *reply)
     const msgpack_object_array *leases = view_list(reply, "leases");
     if (leases->size == 0) {
         fputs("nothing waits\n", stderr);
-        return EXIT_NOTHING;
+        return EXIT_FINE;
     }
     struct table *table = table_new(headings);
     for (uint32_t i = 0; i < leases->size; i++) {
@@ -31,22 +31,14 @@ static int show_leases(struct context *context, const msgpack_object_map *reply)
     return table_print(table) ? EXIT_FINE : report_local(context, "cannot print the reply");
 }
 
-/* Not command_run: also with --json, an empty list has its own exit code. */
+static int judge_leases(const msgpack_object_map *reply)
+{
+    return view_list(reply, "leases")->size > 0 ? EXIT_FINE : EXIT_NOTHING;
+}
+
 static int run_lease(struct context *context)
 {
-    struct writer fields;
-    int status = EXIT_USAGE;
-    struct curated_reply *reply = NULL;
-    if (command_fields(context, &fields))
-        reply = command_call(context, "LEASE", context->project, &fields, &status);
-    writer_deinit(&fields);
-    if (reply) {
-        status = command_show(context, curated_reply_map(reply));
-        if (status == EXIT_FINE && view_list(curated_reply_map(reply), "leases")->size == 0)
-            status = EXIT_NOTHING;
-    }
-    curated_reply_free(reply);
-    return status;
+    return command_run_judged(context, judge_leases);
 }
 
 static int show_touched(struct context *context, const msgpack_object_map *reply)

@@ -12,7 +12,8 @@
 static enum select_status take_control(struct select_job *job, struct kernel_order *order, double money, double whole)
 {
     double spent = 0;
-    for (size_t i = 0; i < job->candidate_count && (double)job->result->count < whole; i++) {
+    size_t included = job->result->count;
+    for (size_t i = 0; i < job->candidate_count && (double)(job->result->count - included) < whole; i++) {
         if (!kernel_order_extend(order, i + 1))
             return SELECT_NO_MEMORY;
         uint32_t slot = job->candidates[order->items[i]];
@@ -49,11 +50,12 @@ enum select_status select_control(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL)
         return status;
+    size_t included = job->result->count;
     select_chance_draw(job, STREAM_CONTROL, keys);
     if (kernel_order_init(&order, keys, job->candidate_count))
         status = kernel_team_stopped(job->team) ? SELECT_CANCELED : take_control(job, &order, money, whole);
     if (status == SELECT_OK)
-        select_chance_record(job, 0, job->result->count, places, money, true);
+        select_chance_record(job, included, job->result->count, places, money, true);
     kernel_order_deinit(&order);
     free(keys);
     return status;

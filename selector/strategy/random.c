@@ -3,19 +3,22 @@
  */
 #include "selector/strategy/chance.h"
 #include "selector/strategy/order.h"
+#include "selector/strategy/picks.h"
 #include "selector/strategy/strategies.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static double money_of(int64_t budget)
+/* What is left for chance by those that the policy names. */
+
+static double money_left(const struct select_job *job)
 {
-    return budget == INT64_MAX ? HUGE_VAL : (double)budget;
+    return job->policy->budget == INT64_MAX ? HUGE_VAL : (double)select_picks_money_left(job);
 }
 
-static double places_of(size_t count)
+static double places_left(const struct select_job *job)
 {
-    return count == SIZE_MAX ? HUGE_VAL : (double)count;
+    return job->policy->count == SIZE_MAX ? HUGE_VAL : (double)(job->policy->count - job->result->count);
 }
 
 enum select_status select_run_random(struct select_job *job)
@@ -25,11 +28,13 @@ enum select_status select_run_random(struct select_job *job)
     enum select_status status = SELECT_NO_MEMORY;
     if (keys == NULL || gains == NULL)
         goto done;
+    size_t included = job->result->count;
+    double money = money_left(job);
+    double places = places_left(job);
     select_chance_draw(job, STREAM_ORDER, keys);
     status = select_fill_by(job, keys, gains, NULL, true);
     if (status == SELECT_OK)
-        select_chance_record(job, 0, job->result->count + job->result->spare_count, places_of(job->policy->count),
-            money_of(job->policy->budget), false);
+        select_chance_record(job, included, job->result->count + job->result->spare_count, places, money, false);
 done:
     free(keys);
     free(gains);

@@ -75,6 +75,8 @@ def test_errors():
     )
     assert isinstance(error, BudgetExhausted) and error.available_usd == 0.000005
     assert str(error) == "budget_exhausted: No.; field f; expected e; got g"
+    said = {"message": "wrong: seed: expected 1, got 2", "field": "seed", "expected": "1", "got": "2"}
+    assert str(from_reply({"code": "conflict", **said})) == "conflict: wrong: seed: expected 1, got 2", "once is enough"
     later = from_reply({"code": "of_a_later_version", "message": ""})
     assert type(later) is CuratedError and later.code == "of_a_later_version"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import projects
 
 
@@ -41,6 +43,27 @@ def test_ends_with_the_money(client):
     wait_for(stream, "batch.published")
     assert len(projects.answer_all(client)) == 4
     stream.close()
+
+
+def test_a_queue_of_one(client):
+    stream = client.follow(since=0, timeout_s=30)
+    projects.create(client, samples=10, usd=10, replenish_depth=1)
+    for _ in range(3):
+        assert wait_for(stream, "batch.published")["items"] == 1
+        (item,) = client.lease("w")
+        item.submit("cat")
+    stream.close()
+
+
+def test_why_nothing_is_published_is_logged(own_daemon):
+    with own_daemon.client("p") as client:
+        projects.create(client, samples=10, usd=10, replenish_depth=4, replenish_strategy="bald")
+        end = time.monotonic() + 30
+        while not (told := [line for line in own_daemon.log if "replenish_failed" in line]):
+            assert time.monotonic() < end, list(own_daemon.log)
+            time.sleep(0.02)
+        assert "level=warning" in told[0] and "project=p code=conflict" in told[0] and "draws" in told[0]
+        assert client.status()["batches"] == 0
 
 
 def test_switched_on_and_off(client):

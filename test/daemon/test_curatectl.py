@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import projects
 import pytest
+import zmq
 from curated import Client, LocalDaemon
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -218,6 +220,47 @@ def test_daemon_commands(ctl: Run) -> None:
         ctl("drain", "off")
     assert re.search(r"clean +yes", ctl("verify", "--all").stdout)
     ctl("model", "activate", "3", code=4)
+
+
+@pytest.mark.parametrize(
+    ("command", "good", "bad"),
+    [
+        ("verify", {"clean": True, "problems": [], "checked": {}}, {"clean": False, "problems": ["x"], "checked": {}}),
+        ("replay", {"same": True, "items": 3, "first_difference": -1}, {"same": False, "items": 3, "first_difference": 1}),
+    ],
+)
+def test_what_differs_has_its_exit_code(program_ctl: Path, command: str, good: dict[str, Any], bad: dict[str, Any]) -> None:
+    """A daemon never differs from its own records, so this one is made up."""
+    router = zmq.Context.instance().socket(zmq.ROUTER)
+    router.rcvtimeo = 30_000
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    words = [command, "1"] if command == "replay" else [command]
+    for reply, code in ((good, 0), (bad, 17)):
+        for options in ([], ["--json"]):
+            line = [program_ctl, f"--requests=tcp://127.0.0.1:{port}", "--project=p", *options, *words]
+            asking = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+            peer, request = router.recv_multipart()
+            router.send_multipart([peer, msgpack.packb({"v": 1, "id": msgpack.unpackb(request)["id"], "ok": True, **reply})])
+            told, _ = asking.communicate(timeout=60)
+            assert asking.returncode == code, (reply, options)
+            assert not options or json.loads(told) == reply
+    router.close(linger=0)
+
+
+def test_status_shows_what_is_computed(program_ctl: Path, ctl: Run) -> None:
+    assert re.search(r"computing +nothing", ctl("status", "-a").stdout)
+    router = zmq.Context.instance().socket(zmq.ROUTER)
+    router.rcvtimeo = 30_000
+    port = router.bind_to_random_port("tcp://127.0.0.1")
+    asking = subprocess.Popen(
+        [program_ctl, f"--requests=tcp://127.0.0.1:{port}", "status", "-a"], stdout=subprocess.PIPE, text=True
+    )
+    peer, request = router.recv_multipart()
+    reply = {"v": 1, "id": msgpack.unpackb(request)["id"], "ok": True, "planner": {"task": 7, "op": "PLAN", "done": 0.25}}
+    router.send_multipart([peer, msgpack.packb(reply)])
+    told, _ = asking.communicate(timeout=60)
+    router.close(linger=0)
+    assert re.search(r"computing +PLAN, task 7, 25 % done", told)
 
 
 def test_usage(ctl: Run, program_ctl: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgpack
+import numpy as np
 import projects
 import pytest
 from raw import Raw, array, head
@@ -42,6 +43,45 @@ def test_commit(client, raw, project):
     assert client.status()["batches"] == 1
     assert client.next_batch(count=3, strategy="random", request_id="mine").batch == 2
     assert client.next_batch(count=3, strategy="random", request_id="mine").batch == 2
+
+
+def test_commit_of_other_samples_in_its_frame(client, raw, project):
+    projects.create(client)
+    request = head("BATCH.COMMIT", project, only={"slots": {"dtype": "<u4", "shape": [2], "frame": 1}})
+    first, again = twice(raw, request, np.array([4, 2], "<u4").tobytes())
+    assert first["ok"] and first == again
+    other = raw.exchange(msgpack.packb(request), np.array([5, 3], "<u4").tobytes())
+    assert other["error"]["code"] == "conflict" and other["error"]["field"] == "id"
+    assert client.status()["batches"] == 1
+
+
+def test_lease_while_draining(own_daemon):
+    raw = Raw(own_daemon.requests)
+    with own_daemon.client("p") as client:
+        projects.create(client)
+        client.next_batch(count=3, strategy="random")
+        payload = msgpack.packb(head("LEASE", "p", worker="w", count=2))
+        first = raw.exchange(payload)
+        client.drain()
+        again = raw.exchange(payload)
+        assert sorted(again["leases"], key=lambda lease: lease["lease"]) == first["leases"]
+        assert raw.call("LEASE", "p", worker="w")["error"]["code"] == "busy"
+    raw.close()
+
+
+def test_other_settings_are_named(client, raw, project):
+    settings = {"classes": ["a"], "price_microusd": 5, "overlap": 2, "excluded_tags": ["night"]}
+    assert raw.call("PROJECT.CREATE", project, **settings)["created"] is True
+    assert raw.call("PROJECT.CREATE", project, **settings)["created"] is False
+    for field, value in [
+        ("price_microusd", 6), ("overlap", 1), ("excluded_tags", []), ("seed", 1), ("lease_ms", 5000), ("space", "e"),
+        ("type_prices_microusd", {"box": 1}), ("minimum_shares", [{"class": "a", "share": 0.5}]), ("keep_junk", True),
+    ]:  # fmt: skip
+        error = raw.call("PROJECT.CREATE", project, **{**settings, field: value})["error"]
+        assert (error["code"], error["field"], error["got"]) == ("conflict", field, "another value")
+    del settings["overlap"]
+    error = raw.call("PROJECT.CREATE", project, **settings)["error"]
+    assert (error["code"], error["field"], error["got"]) == ("conflict", "overlap", "its default, as the field is missing")
 
 
 def test_commit_sent_again_while_it_is_under_way(client, daemon, project):

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from curated import LocalDaemon
+from curated import LocalDaemon, strategies
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,6 +140,11 @@ def test_the_unit_is_well_formed(installed: Path, tmp_path: Path) -> None:
     unit.write_text(text.replace("/usr/bin/curated", str(installed / "usr/bin/curated")))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     assert "curated.service" not in done.stderr.replace("/etc/systemd", ""), done.stderr
+
+
+def test_completion_knows_every_strategy() -> None:
+    words = (ROOT / "clients/curatectl/completion.bash").read_text().split("compgen -W 'auto ")[1].split("'")[0]
+    assert ["auto", *words.split()] == strategies()
 
 
 def test_completion_loads_and_completes(build: Path) -> None:

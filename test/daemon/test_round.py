@@ -175,6 +175,21 @@ def test_value_of_an_annotation_type(client):
     (item,) = client.lease("w", type="box")
     item.submit("dog", value=b"another")
     assert client.labels()[1].tolist() == ["dog"]
+    client.import_labels(["cat"], keys=list({"k0", "k1", "k2"} - set(batch.keys)))
+    (page,) = client.label_log()
+    assert page.values == [b"\x00\x01 a box", b"another", None] and page.labels.tolist() == [-1, 1, 0]
+
+
+def test_large_values_end_a_page_early(client):
+    projects.create(client, samples=400, usd=100)
+    client.next_batch(count=400, strategy="random")
+    answers = {}
+    for item in client.lease("w", count=400):
+        answers[item.key] = item.slot.to_bytes(4, "big") * 16_384
+        item.submit(value=answers[item.key])
+    pages = list(client.label_log())
+    assert len(pages) == 2 and len(pages[0].keys) == 256
+    assert {key: value for page in pages for key, value in zip(page.keys, page.values, strict=True)} == answers
 
 
 def test_the_daemons_own_calls(client, daemon):

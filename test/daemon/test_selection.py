@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgpack
 import numpy as np
 import projects
 import pytest
-from curated import BudgetExhausted, Conflict, NotFound
+from curated import BadRequest, BudgetExhausted, Conflict, NotFound
+from raw import head
 
 # All that can do with predictions and embeddings.
 STRATEGIES = [
@@ -191,6 +193,46 @@ def test_replay_notices_changes(pool):
     pool.add_samples(["k30"], prices_usd=[9])
     with pytest.raises(Conflict):
         pool.replay(batch.batch)
+
+
+def test_a_list_of_ones_own_is_taken_whole_or_not_at_all(pool, raw, project):
+    """Several at once that share samples: a later one is planned before the first has reserved its."""
+    for start in range(0, 24, 4):
+        lists = [[start + 3, start + 2, start + number % 2] for number in range(6)]
+        requests = [head("BATCH.COMMIT", project, only={"slots": slots}) for slots in lists]
+        for request in requests:
+            raw.send(msgpack.packb(request))
+        replies = [raw.receive() for _ in requests]
+        done = [reply for reply in replies if reply["ok"]]
+        assert [reply["items"] for reply in done] == [3]
+        assert {reply["error"]["code"] for reply in replies if not reply["ok"]} == {"conflict"}
+        assert [item.slot for item in pool.batch_items(done[0]["batch"])][:2] == [start + 3, start + 2]
+    pool.set_project(price_usd=50)
+    for field, budget in (("only", {}), ("include", {"count": 3})):
+        with pytest.raises(BudgetExhausted, match=f"{field}: expected samples within the budget") as refused:
+            pool.next_batch(**{field: [25, 26, 27]}, **budget, partial=True)
+        assert refused.value.available_usd == pool.budget()["available_usd"] > 0
+
+
+def test_any_radius_of_the_protocol(pool):
+    for radius in (1e-15, 1e14, 1e15):
+        plan = pool.plan(count=3, strategy="coverage", parameters={"radius": radius})
+        assert plan.stats["radius"] == pytest.approx(radius)
+    for radius in (1e-16, 1.1e15, -1):
+        with pytest.raises(BadRequest, match="radius"):
+            pool.plan(count=3, strategy="coverage", parameters={"radius": radius})
+
+
+def test_slices_weigh_without_classes_too(client):
+    client.create_project(classes=[], price_usd="0.1")
+    client.grant(10)
+    keys = [f"k{number}" for number in range(20)]
+    client.add_samples(keys, tags=[["night"] if number % 2 else ["day"] for number in range(20)])
+    client.push(embeddings=projects.vectors(20))
+    client.evaluate(1, per_slice={"night": 0.2, "day": 0.8})
+    batch = client.next_batch(count=10, control_share=0)
+    weights = {item.slot % 2: client.explain(slot=item.slot)["slice_weight"] for item in batch}
+    assert weights[1] == pytest.approx(1.6) and weights.get(0, 0.5) == pytest.approx(0.5)
 
 
 def test_drain(own_daemon):

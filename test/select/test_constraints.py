@@ -127,6 +127,21 @@ def test_included_samples_come_first_and_count(strategy: str, pool: Pool) -> Non
         np.testing.assert_array_equal(again.indices[3:], after.indices)
 
 
+@pytest.mark.parametrize("bound", [{"k": 10}, {"budget": 10}])
+def test_chance_is_of_what_included_samples_leave(bound: dict[str, int]) -> None:
+    result = select("random", n=200, include=[3, 7], **bound)
+    assert len(result) == 10 and result.probabilities[:2].tolist() == [0, 0]
+    assert result.probabilities[2:] == pytest.approx(8 / 198)
+
+
+@pytest.mark.parametrize("bound", [{"k": 20}, {"budget": 20}])
+def test_the_control_arm_has_its_share_beside_included_samples(bound: dict[str, int], pool: Pool) -> None:
+    result = select("auto", probs=pool.probs, embeddings=pool.embeddings, include=range(20, 28), control_share=0.25, **bound)
+    assert (result.reasons["arm"] == "control").sum() == 5
+    assert (result.probabilities[result.reasons["arm"] == "include"] == 0).all()
+    assert (result.probabilities[result.reasons["arm"] == "control"] > 0).all()
+
+
 @pytest.mark.parametrize("include", [[0], [5, 5], [400]])
 def test_what_cannot_be_included_is_refused(include: list[int], pool: Pool) -> None:
     with pytest.raises(ValueError, match="include: expected"):

@@ -97,23 +97,6 @@ static void gives_back_what_was_put(void **state)
     assert_int_equal(fixture->txn.writes, 0);
 }
 
-static void inserts_only_what_is_new(void **state)
-{
-    struct fixture *fixture = *state;
-    const struct key key = KEY("k");
-    struct value value;
-    assert_true(txn_insert(&fixture->txn, TABLE_A, &key, "one", 3));
-    assert_false(txn_insert(&fixture->txn, TABLE_A, &key, "other", 5));
-    assert_int_equal(fixture->txn.writes, 1);
-    assert_true(txn_get(&fixture->txn, TABLE_A, &key, &value));
-    assert_int_equal(value.size, 3);
-    assert_true(txn_delete(&fixture->txn, TABLE_A, &key));
-    assert_false(txn_delete(&fixture->txn, TABLE_A, &key));
-    assert_int_equal(fixture->txn.writes, 2);
-    assert_false(txn_get(&fixture->txn, TABLE_A, &key, &value));
-    assert_int_equal(fixture->txn.status, DATABASE_OK);
-}
-
 static void forgets_what_was_aborted(void **state)
 {
     struct fixture *fixture = *state;
@@ -159,7 +142,6 @@ static void check_failed(struct fixture *fixture, enum database_status status)
     const uint64_t writes = txn->writes;
     txn_put(txn, TABLE_A, &key, "x", 1);
     assert_null(txn_put_reserve(txn, TABLE_A, &key, 1));
-    assert_false(txn_insert(txn, TABLE_B, &key, "x", 1));
     assert_false(txn_get(txn, TABLE_A, &key, &value));
     assert_false(txn_delete(txn, TABLE_A, &key));
     txn_delete_prefix(txn, TABLE_A, &prefix);
@@ -404,7 +386,6 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
     const struct CMUnitTest tests[] = {
         TEST(gives_back_what_was_put),
-        TEST(inserts_only_what_is_new),
         TEST(forgets_what_was_aborted),
         TEST(readers_keep_their_snapshot),
         TEST(corruption_is_sticky),

@@ -151,7 +151,7 @@ def select(
     include : array of int or bool, optional
         Samples that are picked first, whatever they are worth.
     prices : float or array, optional
-        Dollars for one label of each sample. By default all cost the same.
+        Dollars for one label of each sample. By default one dollar.
     budget : number or str, optional
         Dollars that the picks may cost together.
     overlap : int
@@ -164,6 +164,8 @@ def select(
         The least share of the batch, or (least, most), of a class (an int) or a tag (its name).
     class_weight, slice_weight : array or dict, optional
         Weights of classes, and of tags by name; 1 is neutral.
+    classes : int, optional
+        The number of classes, where no array tells it.
     spares : int
         Runners-up to return besides.
     control_share : float, optional
@@ -177,7 +179,7 @@ def select(
         True shows a bar. A callable is told how far the call is, from 0 to 1, and stops it by returning True.
     **parameters
         Of single strategies: ``neighbors``, ``clusters``, ``margin_pool``, ``radius``, ``purity``, ``redundancy``,
-        ``outlier_share``, ``power``, ``class_sought``, ``aggregate`` ("max", "mean", "sum"),
+        ``outlier_share``, ``power``, ``class_sought`` (a class's index; 0), ``aggregate`` ("max", "mean", "sum"),
         ``references_max``.
 
     Returns

@@ -41,13 +41,12 @@ class CuratedError(Exception):
         self.available_usd = available_usd
 
     def __str__(self) -> str:
-        parts = [f"{self.code}: {self.args[0]}"]
-        if self.field:
-            parts.append(f"field {self.field}")
-        if self.expected:
-            parts.append(f"expected {self.expected}")
-        if self.got:
-            parts.append(f"got {self.got}")
+        message = str(self.args[0])
+        parts = [f"{self.code}: {message}"]
+        # The daemon's message has these in it already, unless it was cut.
+        for name, text in (("field", self.field), ("expected", self.expected), ("got", self.got)):
+            if text and text not in message:
+                parts.append(f"{name} {text}")
         return "; ".join(parts)
 
 

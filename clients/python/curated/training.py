@@ -24,7 +24,10 @@ _LABELS_PER_PAGE = 100_000
 
 @dataclass(frozen=True)
 class LabelPage:
-    """A stretch of the label log, as columns. `labels` are class indices, -1 where there is none."""
+    """A stretch of the label log, as columns.
+
+    `labels` are class indices, -1 where there is none; `values` are what was answered beyond a class, None where nothing.
+    """
 
     seqs: NDArray[np.int64]
     slots: NDArray[np.uint32]
@@ -35,6 +38,7 @@ class LabelPage:
     batches: NDArray[np.uint32]
     keys: list[str]
     workers: list[str]
+    values: list[bytes | None]
 
 
 def settings_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,7 +273,7 @@ class Training:
         Returns
         -------
         int
-            The evaluation's sequence number.
+            The number of its event.
         """
         if correct is not None:
             correct = little_endian(correct, ("|u1",), "|u1")
@@ -319,7 +323,7 @@ class Training:
         """Return what to train on: one row for each sample and label it was given.
 
         Of each sample the newest label counts: the answers of the newest batch that it was in, or the newest
-        import. An answer that names no class ("none of these", or only a value) gives no row but takes its share.
+        import. An answer that names no class (only a value) gives no row but takes its share; "none of these" is no label.
 
         Parameters
         ----------
