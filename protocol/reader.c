@@ -375,7 +375,7 @@ struct array reader_array(struct reader *reader, const char *field, unsigned dty
     return array;
 }
 
-/* --- samples -------------------------------------------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------------------------------------------------------ */
 
 static void check_count(struct reader *reader, const char *field, size_t count)
 {

@@ -217,8 +217,7 @@ bool apply_replenish(struct applying *applying, struct text name, const struct p
     return false;
 }
 
-/* --- canceling ---------------------------------------------------------------------------------------------------------------
- */
+/* --- canceling ---------------------------------------------------------------------------------------------------------- */
 
 /* The ranks of the batch's items that nobody holds; NULL out of memory. */
 static uint32_t *waiting_ranks(

@@ -180,8 +180,7 @@ bool apply_model_drop(struct applying *applying, struct request *request, struct
     return true;
 }
 
-/* --- evaluations ------------------------------------------------------------------------------------------------------------
- */
+/* --- evaluations -------------------------------------------------------------------------------------------------------- */
 
 static bool is_finite_number(const msgpack_object *value)
 {

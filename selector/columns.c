@@ -212,8 +212,7 @@ static void commit_group(struct columns *columns)
     columns->group_count = 0;
 }
 
-/* --- columns that belong to no model, because the daemon stopped between dropping the one and the other
- * ------------------------- */
+/* --- columns that belong to no model, because the daemon stopped between dropping the one and the other ----------------- */
 
 struct orphan_search {
     struct txn *state;
@@ -271,8 +270,7 @@ static void clean_orphans(struct columns *columns)
     txn_abort(&state);
 }
 
-/* --- the loop
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------------- */
 
 static bool take(struct columns *columns, int flags)
 {

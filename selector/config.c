@@ -81,8 +81,7 @@ static bool set_defaults(struct config *config)
     return true;
 }
 
-/* --- the file --------------------------------------------------------------------------------------------------------------
- */
+/* --- the file ----------------------------------------------------------------------------------------------------------- */
 
 static const struct setting *find_setting(const char *name)
 {
@@ -131,8 +130,7 @@ static bool read_file(struct config *config, const char *path)
     return ok;
 }
 
-/* --- the command line ------------------------------------------------------------------------------------------------------
- */
+/* --- the command line --------------------------------------------------------------------------------------------------- */
 
 /* What the command line said, kept to be laid over the file's content. */
 struct command_line {

@@ -52,7 +52,7 @@ struct engine {
     struct replenishments replenishments;
 };
 
-/* --- one request ---------------------------------------------------------------------------------------------------------- */
+/* --- one request -------------------------------------------------------------------------------------------------------- */
 
 /* What the engine does for an operation. Operations of other threads have no function here. */
 static const struct {
@@ -245,8 +245,7 @@ static void apply_replenished(struct engine *engine, struct pending *pending)
             &engine->replenishments, project->number, plan.error.code, again ? engine->change.now_ms + pause_ms : 0);
 }
 
-/* --- a group ---------------------------------------------------------------------------------------------------------------
- */
+/* --- a group ------------------------------------------------------------------------------------------------------------ */
 
 /* Takes the leases whose time has come off the heap. */
 static void collect_due(struct engine *engine, int64_t now_ms)
@@ -439,8 +438,7 @@ static void replenish_all(struct engine *engine)
             replenish(&engine->replenishments, engine->change.projects[i], engine->planner_socket, wall_ms());
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------------------
- */
+/* --- the loop ----------------------------------------------------------------------------------------------------------- */
 
 /* Takes a message into the group; false where there is none. */
 static bool take(struct engine *engine, void *socket)

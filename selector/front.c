@@ -45,8 +45,7 @@ struct front {
     bool stopping;
 };
 
-/* --- requests
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------------- */
 
 /* Where an operation is done. Malformed requests go to the reader, which decodes them and says what is wrong. */
 static void *destination(struct front *front, const struct frame *map)
@@ -179,8 +178,7 @@ static void take_requests(struct front *front)
     }
 }
 
-/* --- answers, events, subscriptions
- * ------------------------------------------------------------------------------------------------ */
+/* --- answers, events, subscriptions ------------------------------------------------------------------------------------- */
 
 /* True where there were any. */
 static bool take_replies(struct front *front)
@@ -270,8 +268,7 @@ static void loop(struct front *front)
     }
 }
 
-/* --- start and stop
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- start and stop ----------------------------------------------------------------------------------------------------- */
 
 /* Without CURVE nothing but this machine may connect. */
 static bool is_local(const char *endpoint)

@@ -93,8 +93,7 @@ void plan_input_deinit(struct plan_input *input)
     memset(input, 0, sizeof *input);
 }
 
-/* --- columns -----------------------------------------------------------------------------------------------------------------
- */
+/* --- columns ------------------------------------------------------------------------------------------------------------ */
 
 static struct kernel_rows rows_of(const struct column_view *view)
 {

@@ -19,8 +19,7 @@ static bool no_memory(struct protocol_error *error)
     return protocol_fail(error, PROTOCOL_INTERNAL, "", "", "out of memory");
 }
 
-/* --- running the selection
- * ------------------------------------------------------------------------------------------------------ */
+/* --- running the selection ---------------------------------------------------------------------------------------------- */
 
 static struct select_policy policy_of(const struct plan_inputs *inputs, const double *class_weights, struct daemon *daemon)
 {
@@ -114,8 +113,7 @@ static bool assemble(struct made_plan *made, const struct plan_input *input, con
     return true;
 }
 
-/* --- one plan
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- one plan ----------------------------------------------------------------------------------------------------------- */
 
 /* Takes the included samples out of the selection, and their cost out of its budget. */
 static bool apply_include(
@@ -248,8 +246,7 @@ void plan_make_replenishing(struct made_plan *made, struct daemon *daemon, struc
     make_from(made, daemon, project, NULL);
 }
 
-/* --- REPLAY
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* --- REPLAY ------------------------------------------------------------------------------------------------------------- */
 
 static bool was_dropped(const struct plan_recorded *recorded, uint32_t slot)
 {

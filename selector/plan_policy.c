@@ -196,8 +196,7 @@ bool wish_replenish(struct wish *wish, struct plan *plan, const struct project *
     return plan->inputs.count > 0 || protocol_fail(error, PROTOCOL_NOT_FOUND, "", "", "the queue is full");
 }
 
-/* --- weights
- * --------------------------------------------------------------------------------------------------------------------- */
+/* --- weights ------------------------------------------------------------------------------------------------------------ */
 
 /* How well a class or slice does, 0..1: its accuracy, else its recall, or the plain number. Negative where none is said. */
 static double score_of(const msgpack_object *value)

@@ -24,8 +24,7 @@ struct planner {
     struct writer writer;
 };
 
-/* --- PLAN
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* --- PLAN --------------------------------------------------------------------------------------------------------------- */
 
 static void write_picks(struct daemon *daemon, const struct made_plan *made, struct writer *reply)
 {
@@ -97,8 +96,7 @@ static bool plan(struct planner *planner, struct request *request, struct writer
     return ok;
 }
 
-/* --- VERIFY, SNAPSHOT
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- VERIFY, SNAPSHOT --------------------------------------------------------------------------------------------------- */
 
 static bool verify(struct planner *planner, struct request *request, struct writer *reply)
 {
@@ -137,8 +135,7 @@ static bool snapshot(struct planner *planner, struct request *request, struct wr
     return true;
 }
 
-/* --- the messages
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- the messages ------------------------------------------------------------------------------------------------------- */
 
 /*
  * A batch is selected from a state that all batches before it are in. From an older one it would select the same samples again,

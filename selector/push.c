@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- the parts
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- the parts ---------------------------------------------------------------------------------------------------------- */
 
 static struct push_part *add_part(struct push *push, struct column_id id, const char *field, const struct array *array)
 {
@@ -164,8 +163,7 @@ static bool read_embeddings(struct push *push, struct request *request)
     return true;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------------------------------------- */
 
 static bool read_version(struct push *push, struct request *request, struct txn *state)
 {

@@ -37,7 +37,7 @@ static void put_probability(enum array_dtype dtype, uint8_t *out, size_t i, floa
     memcpy(out + i * sizeof half, &half, sizeof half);
 }
 
-/* --- checks -------------------------------------------------------------------------------------------------------------- */
+/* --- checks ------------------------------------------------------------------------------------------------------------- */
 
 bool push_check_finite(struct request *request, const char *field, const struct array *array)
 {
@@ -161,7 +161,7 @@ bool push_check_topk(
     return true;
 }
 
-/* --- conversions --------------------------------------------------------------------------------------------------------- */
+/* --- conversions -------------------------------------------------------------------------------------------------------- */
 
 void push_soften(const struct array *logits, uint8_t *out)
 {

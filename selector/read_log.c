@@ -40,8 +40,7 @@ static void write_next(struct writer *reply, uint64_t last, uint64_t newest)
     writer_bool(reply, "more", last < newest);
 }
 
-/* --- labels ------------------------------------------------------------------------------------------------------------------
- */
+/* --- labels ------------------------------------------------------------------------------------------------------------- */
 
 /* The columns of a page of labels. */
 struct label_page {
@@ -168,8 +167,7 @@ bool read_labels_since(struct reading *reading, struct request *request, struct 
     return true;
 }
 
-/* --- money -------------------------------------------------------------------------------------------------------------------
- */
+/* --- money -------------------------------------------------------------------------------------------------------------- */
 
 static void write_entry(struct writer *reply, uint64_t sequence, struct value stored)
 {
@@ -212,8 +210,7 @@ bool read_ledger_since(struct reading *reading, struct request *request, struct 
     return true;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------------
- */
+/* --- events ------------------------------------------------------------------------------------------------------------- */
 
 bool read_events_since(struct reading *reading, struct request *request, struct writer *reply)
 {

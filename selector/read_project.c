@@ -47,8 +47,7 @@ bool read_config(struct reading *reading, struct request *request, struct writer
     return true;
 }
 
-/* --- samples ----------------------------------------------------------------------------------------------------------------
- */
+/* --- samples ------------------------------------------------------------------------------------------------------------ */
 
 /* The place of the row's highest probability. */
 static uint32_t highest(const struct column *column, const uint8_t *row)
@@ -144,8 +143,7 @@ bool read_sample_get(struct reading *reading, struct request *request, struct wr
     return ok;
 }
 
-/* --- money ------------------------------------------------------------------------------------------------------------------
- */
+/* --- money -------------------------------------------------------------------------------------------------------------- */
 
 static void write_budget(struct writer *reply, const struct counters *counters)
 {
@@ -224,8 +222,7 @@ bool read_budget_get(struct reading *reading, struct request *request, struct wr
     return true;
 }
 
-/* --- STATUS -----------------------------------------------------------------------------------------------------------------
- */
+/* --- STATUS ------------------------------------------------------------------------------------------------------------- */
 
 static bool write_space(void *context, const struct column_id *id, const struct column *column)
 {

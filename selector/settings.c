@@ -1,6 +1,7 @@
 #include "selector/settings.h"
 
 #include "selector/strategy/select.h"
+#include "store/lease.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -21,8 +22,7 @@ struct settings settings_default(void)
     return settings;
 }
 
-/* --- tags, shares, types ----------------------------------------------------------------------------------------------------
- */
+/* --- tags, shares, types ------------------------------------------------------------------------------------------------ */
 
 static bool intern_tag(
     struct reader *fields, struct change *change, struct project *project, struct text name, const char *field, uint32_t *tag)
@@ -160,7 +160,7 @@ bool settings_read(struct reader *fields, struct change *change, struct project 
     settings->price_microusd = reader_integer_or(fields, "price_microusd", 0, INT64_MAX / 1024, settings->price_microusd);
     settings->seed = (uint64_t)reader_integer_or(fields, "seed", 0, INT64_MAX, (int64_t)settings->seed);
     settings->overlap = (uint32_t)reader_integer_or(fields, "overlap", 1, PROJECT_OVERLAP_MAX, settings->overlap);
-    settings->lease_ms = reader_integer_or(fields, "lease_ms", 100, 86400000, settings->lease_ms);
+    settings->lease_ms = reader_integer_or(fields, "lease_ms", LEASE_MS_MIN, LEASE_MS_MAX, settings->lease_ms);
     settings->skip_limit = (uint32_t)reader_integer_or(fields, "skip_limit", 1, PROJECT_SKIPS_MAX, settings->skip_limit);
     settings->pay_none_of_these = reader_bool_or(fields, "pay_none_of_these", settings->pay_none_of_these);
     settings->control_share = reader_number_or(fields, "control_share", 0, 1, settings->control_share);
@@ -209,8 +209,7 @@ bool settings_read_classes(struct reader *fields, struct change *change, struct 
     return true;
 }
 
-/* --- comparing --------------------------------------------------------------------------------------------------------------
- */
+/* --- comparing ---------------------------------------------------------------------------------------------------------- */
 
 const char *settings_difference(const struct settings *a, const struct settings *b)
 {
@@ -249,8 +248,7 @@ const char *settings_difference(const struct settings *a, const struct settings 
     return NULL;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------------ */
 
 static void write_lists(struct writer *writer, struct txn *txn, const struct project *project)
 {

@@ -171,7 +171,7 @@ struct project *change_create_project(struct change *change, struct text name, c
     return project;
 }
 
-/* --- events --------------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------------- */
 
 struct writer *event_begin(struct change *change, struct project *project, enum event_kind kind)
 {

@@ -111,8 +111,7 @@ bool column_first_space(struct txn *txn, uint32_t project, struct column_id *id)
     return id->name_size > 0;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------------ */
 
 static bool count_one(void *context, const struct column_id *id, const struct column *column)
 {
@@ -243,8 +242,7 @@ void column_delete(struct txn *txn, const struct column_id *id)
         txn_delete_prefix(txn, VECTORS_BLOCKS, &blocks);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------------ */
 
 /* Checks a stored block against its column; NULL where it doesn't fit. */
 static const struct block *check_block(

@@ -296,7 +296,7 @@ bool txn_last(struct txn *txn, int table, const struct key *prefix, struct value
     return key->size >= prefix->size && memcmp(key->data, prefix->bytes, prefix->size) == 0;
 }
 
-/* --- copying -------------------------------------------------------------------------------------------------------------- */
+/* --- copying ------------------------------------------------------------------------------------------------------------ */
 
 enum { COPY_BYTES = 1 << 26 }; /* written in one transaction */
 

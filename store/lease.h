@@ -6,6 +6,9 @@
 
 #include "store/batch.h"
 
+/* LEASE_WORKER_MAX: bytes of a worker's name. */
+enum { LEASE_WORKER_MAX = 64, LEASE_MS_MIN = 100, LEASE_MS_MAX = 86400000 };
+
 struct lease {
     uint64_t fence;
     uint64_t request[2];    /* hash of the LEASE request's id */

@@ -90,7 +90,7 @@ void project_each(struct txn *txn, bool (*visit)(void *context, struct text name
     cursor_close(&cursor);
 }
 
-/* --- interned names ------------------------------------------------------------------------------------------------------- */
+/* --- interned names ----------------------------------------------------------------------------------------------------- */
 
 enum direction { BY_NAME, BY_NUMBER };
 
@@ -142,7 +142,7 @@ struct text name_text(struct txn *txn, uint32_t project, enum name_kind kind, ui
     return (struct text){value.data, value.size};
 }
 
-/* --- labels by class ------------------------------------------------------------------------------------------------------ */
+/* --- labels by class ---------------------------------------------------------------------------------------------------- */
 
 static struct key key_of_tally(uint32_t project, uint32_t class_index)
 {

@@ -87,7 +87,7 @@ int64_t sample_price(const struct project *project, const struct sample *sample)
     return sample->price_microusd == SAMPLE_NO_PRICE ? project->settings.price_microusd : sample->price_microusd;
 }
 
-/* --- what a request names ------------------------------------------------------------------------------------------------- */
+/* --- what a request names ----------------------------------------------------------------------------------------------- */
 
 static bool unknown_slot(struct protocol_error *error, uint64_t slot, uint64_t samples)
 {

@@ -134,7 +134,7 @@ bool store_begin_read(struct store *store, struct txn *state, struct txn *vector
     }
 }
 
-/* --- snapshots ------------------------------------------------------------------------------------------------------------ */
+/* --- snapshots ---------------------------------------------------------------------------------------------------------- */
 
 static bool copy_one(
     struct txn *txn, const char *folder, const char *name, const char *const *tables, char *problem, size_t problem_size)

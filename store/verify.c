@@ -102,8 +102,7 @@ static const uint8_t *key_after_project(const struct cursor *cursor)
     return (const uint8_t *)cursor->key.data + 4;
 }
 
-/* --- samples
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- samples ------------------------------------------------------------------------------------------------------------ */
 
 static void verify_samples(struct recount *recount)
 {
@@ -160,8 +159,7 @@ static const struct sample *sample_at(struct recount *recount, uint32_t slot, co
     return NULL;
 }
 
-/* --- batches, queue, leases
- * ----------------------------------------------------------------------------------------------------- */
+/* --- batches, queue, leases --------------------------------------------------------------------------------------------- */
 
 /* Counts the batch's items by how they ended, and the money its open ones hold. */
 static void verify_items(struct recount *recount, uint32_t number, const struct batch *batch)
@@ -248,8 +246,7 @@ static void verify_leases(struct recount *recount)
     recount->verification->leases += recount->found.leases;
 }
 
-/* --- labels
- * ------------------------------------------------------------------------------------------------------------------- */
+/* --- labels ------------------------------------------------------------------------------------------------------------- */
 
 static void count_label(struct recount *recount, const struct label *label, uint64_t sequence)
 {
@@ -319,8 +316,7 @@ static void verify_labels(struct recount *recount)
     recount->verification->labels += count;
 }
 
-/* --- money
- * -------------------------------------------------------------------------------------------------------------------- */
+/* --- money -------------------------------------------------------------------------------------------------------------- */
 
 /* A label is charged once: charges name labels in rising order, each once. */
 static void check_charge(struct recount *recount, const struct entry *entry, uint64_t sequence, uint64_t *last_charged)
@@ -370,8 +366,7 @@ static void verify_ledger(struct recount *recount)
     recount->verification->entries += count;
 }
 
-/* --- events, replies, columns
- * ---------------------------------------------------------------------------------------------------- */
+/* --- events, replies, columns ------------------------------------------------------------------------------------------- */
 
 static void verify_events(struct recount *recount)
 {
@@ -443,8 +438,7 @@ static void verify_columns(struct recount *recount)
     column_each(recount->vectors, recount->project.number, COLUMN_DRAWS, verify_means, recount);
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- the whole ---------------------------------------------------------------------------------------------------------- */
 
 static void verify_project(struct recount *recount)
 {

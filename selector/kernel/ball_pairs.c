@@ -103,7 +103,7 @@ static bool surely_near(const struct kernel_sketch *sketch, const struct bounds 
     return bounds->in > 0 && most < bounds->in * bounds->in * (1 - 0x1p-20);
 }
 
-/* --- tiles that are far from a row --------------------------------------------------------------------------------------- */
+/* --- tiles that are far from a row -------------------------------------------------------------------------------------- */
 
 static void extent_tile(void *context, size_t number, unsigned worker)
 {
@@ -149,7 +149,7 @@ static void choose_rows(const struct search *search, struct tile *tile, size_t o
     }
 }
 
-/* --- tiles that are near ------------------------------------------------------------------------------------------------- */
+/* --- tiles that are near ------------------------------------------------------------------------------------------------ */
 
 /* Lists the pairs of a tile that are not surely too far, of the `m` rows from place `from` on. */
 static void find_hits(struct tile *tile, size_t from, size_t m)

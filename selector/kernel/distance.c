@@ -67,7 +67,7 @@ void kernel_similarities(float *values, size_t count, float scale)
     similarities(values, count, scale);
 }
 
-/* --- passes over (tile of points) x (every row of a set) --------------------------------------------------------------- */
+/* --- passes over (tile of points) x (every row of a set) ---------------------------------------------------------------- */
 
 enum pass_kind { PASS_NEIGHBOR, PASS_COVER, PASS_DENSITY };
 

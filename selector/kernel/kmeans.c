@@ -27,8 +27,7 @@ static size_t tiles_of(size_t count)
     return (count + TILE - 1) / TILE;
 }
 
-/* --- assignment ------------------------------------------------------------------------------------------------------------
- */
+/* --- assignment --------------------------------------------------------------------------------------------------------- */
 
 struct assignment {
     const struct kernel_kmeans *kmeans;
@@ -139,8 +138,7 @@ void kernel_kmeans_members(const uint32_t *cluster, size_t count, size_t cluster
     first[0] = 0;
 }
 
-/* --- rounds ----------------------------------------------------------------------------------------------------------------
- */
+/* --- rounds ------------------------------------------------------------------------------------------------------------- */
 
 struct rounds {
     struct kernel_kmeans *kmeans;
@@ -221,8 +219,7 @@ static enum kernel_status run_rounds(struct rounds *rounds)
     return KERNEL_OK;
 }
 
-/* --- seeds -----------------------------------------------------------------------------------------------------------------
- */
+/* --- seeds -------------------------------------------------------------------------------------------------------------- */
 
 static void set_center(struct rounds *rounds, size_t c, uint32_t slot)
 {
@@ -297,8 +294,7 @@ static enum kernel_status seed_spread(struct rounds *rounds, size_t clusters)
     return KERNEL_OK;
 }
 
-/* --- all together ----------------------------------------------------------------------------------------------------------
- */
+/* --- all together ------------------------------------------------------------------------------------------------------- */
 
 static bool rounds_init(struct rounds *rounds, size_t clusters)
 {

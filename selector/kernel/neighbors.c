@@ -54,7 +54,7 @@ struct search {
     } * workers;
 };
 
-/* --- measuring pairs ----------------------------------------------------------------------------------------------------- */
+/* --- measuring pairs ---------------------------------------------------------------------------------------------------- */
 
 /* The greatest bound of a pair that could still be among the k nearest. */
 static void set_cut(const struct search *search, struct query *query)
@@ -110,8 +110,7 @@ static void take(const struct search *search, const struct worker *worker, struc
         measure_pending(search, worker, query);
 }
 
-/* --- tiles of queries ------------------------------------------------------------------------------------------------------
- */
+/* --- tiles of queries --------------------------------------------------------------------------------------------------- */
 
 static void query_init(const struct search *search, const struct worker *worker, size_t ordinal, size_t i)
 {

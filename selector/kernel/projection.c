@@ -44,7 +44,7 @@ bool kernel_projection_pays(size_t width)
     return width >= PAYS_FROM;
 }
 
-/* --- projected points ---------------------------------------------------------------------------------------------------- */
+/* --- projected points --------------------------------------------------------------------------------------------------- */
 
 /* An upper bound of the length that Q does not see, of a row with its coordinates at `projected`. */
 static float unseen_length(const struct kernel_projection *projection, const float *projected, float norm2)

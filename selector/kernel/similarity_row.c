@@ -7,7 +7,7 @@
 /* An entry that is listed takes twice the memory of one that is not, and longer to add: so fewer than this part are listed. */
 enum { LISTED_SHARE = 4 };
 
-/* --- sums ---------------------------------------------------------------------------------------------------------------- */
+/* --- sums --------------------------------------------------------------------------------------------------------------- */
 
 /* Of one block: sixteen running sums, by place, and one of the rest. */
 KERNEL_INLINE void gain_of_block_body(const float *values, const float *cover, const float *weight, size_t count, float *gain)
@@ -108,7 +108,7 @@ size_t kernel_similarity_row_above(const struct kernel_similarity_row *row, cons
     return above;
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------------- */
 
 /* One piece of memory: values, then references if they are listed. */
 static bool allocate(struct kernel_similarity_row *row, size_t count, size_t all, bool listed)

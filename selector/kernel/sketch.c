@@ -123,8 +123,7 @@ static enum kernel_status fill(
     return status;
 }
 
-/* --- the order --------------------------------------------------------------------------------------------------------------
- */
+/* --- the order ---------------------------------------------------------------------------------------------------------- */
 
 struct ordering {
     struct kernel_sketch *sketch;
@@ -186,8 +185,7 @@ static enum kernel_status order(struct kernel_sketch *sketch, struct kernel_team
     return status;
 }
 
-/* --- all together -----------------------------------------------------------------------------------------------------------
- */
+/* --- all together ------------------------------------------------------------------------------------------------------- */
 
 /* The directions worth it; none where even the most leave much. */
 static enum kernel_status find_directions(

@@ -75,7 +75,7 @@ static void gather_points(const struct kernel_subset *set, const uint32_t *slots
         norm2[i] = kernel_norm2(values + i * width, width);
 }
 
-/* --- short lists: a worker each, which makes a distance once for both its ends ------------------------------------------- */
+/* --- short lists: a worker each, which makes a distance once for both its ends ------------------------------------------ */
 
 struct short_lists {
     struct kernel_team *team;
@@ -209,7 +209,7 @@ static enum kernel_status spread_short(
     return finished ? KERNEL_OK : KERNEL_STOPPED;
 }
 
-/* --- long lists: all workers, rows that stand for the list ---------------------------------------------------------------- */
+/* --- long lists: all workers, rows that stand for the list -------------------------------------------------------------- */
 
 struct long_list {
     struct kernel_team *team;

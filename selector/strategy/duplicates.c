@@ -61,7 +61,7 @@ static void call_deinit(struct call *call)
     free(call->scratch);
 }
 
-/* --- duplicates ---------------------------------------------------------------------------------------------------------- */
+/* --- duplicates --------------------------------------------------------------------------------------------------------- */
 
 /* From each row's first of its group (a place among the present ones) to numbers of groups that have more than one row. */
 static bool number_groups(const struct call *call, const uint32_t *first, struct select_duplicates *duplicates)
@@ -122,7 +122,7 @@ enum select_status select_duplicates(
     return status;
 }
 
-/* --- outliers ------------------------------------------------------------------------------------------------------------ */
+/* --- outliers ----------------------------------------------------------------------------------------------------------- */
 
 static void score_tile(void *context, size_t tile, unsigned worker)
 {

@@ -73,7 +73,7 @@ static double part_share(const struct chances *chances, uint32_t slot)
     return select_quota_is_of(chances->job, chances->share, slot) ? 1 : 0;
 }
 
-/* --- passes over all candidates, in tiles --- */
+/* --- passes over all candidates, in tiles ------------------------------------------------------------------------------- */
 
 static size_t tile_end(const struct chances *chances, size_t tile)
 {
@@ -144,7 +144,7 @@ static bool sum_pass(struct chances *chances, kernel_tile_fn *tile, double *tota
     return done;
 }
 
-/* --- chances from passes --- */
+/* --- chances from passes ------------------------------------------------------------------------------------------------ */
 
 /* Adds a part, unless it is nothing everywhere. */
 static bool add_part(struct chances *chances, part_fn *part)

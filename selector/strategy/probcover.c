@@ -27,7 +27,7 @@ enum { EXACT_MAX = 131072, QUERIES = 512, CLUSTERS_DEFAULT = 10 };
 
 static const double purity_default = 0.95;
 
-/* --- the radius ---------------------------------------------------------------------------------------------------------- */
+/* --- the radius --------------------------------------------------------------------------------------------------------- */
 
 /* The squared radius at which just the wanted share of the queries' balls are pure; 0 or infinite where none or all are. */
 static enum select_status quantile(const struct select_job *job, const struct select_clusters *clusters, float *radius2)
@@ -80,7 +80,7 @@ static enum select_status find_radius(const struct select_job *job, const uint32
     return status;
 }
 
-/* --- the cover ----------------------------------------------------------------------------------------------------------- */
+/* --- the cover ---------------------------------------------------------------------------------------------------------- */
 
 static void ball_rewind(void *kernel, kernel_accept_fn *accept, void *context)
 {

@@ -9,8 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* What is left for chance by those that the policy names. */
-
+/* What those that the policy names leave for chance. */
 static double money_left(const struct select_job *job)
 {
     return job->policy->budget == INT64_MAX ? HUGE_VAL : (double)select_picks_money_left(job);

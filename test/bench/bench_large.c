@@ -188,7 +188,7 @@ static bool make_columns(struct pool *pool)
     return true;
 }
 
-/* --- one product of the pool with some centres --------------------------------------------------------------------------- */
+/* --- one product of the pool with some centres -------------------------------------------------------------------------- */
 
 static void product_block(void *context, size_t block, unsigned worker)
 {
@@ -215,7 +215,7 @@ static double time_product(struct pool *pool)
     return best;
 }
 
-/* --- one selection ------------------------------------------------------------------------------------------------------- */
+/* --- one selection ------------------------------------------------------------------------------------------------------ */
 
 /* A line of /proc/self/status in bytes, 0 where there is none. */
 static double status_bytes(const char *field)

@@ -54,8 +54,7 @@ static void free_frame(struct frame frame)
     free((void *)frame.data);
 }
 
-/* --- readable against decoded ------------------------------------------------------------------------------------------------
- */
+/* --- readable against decoded ------------------------------------------------------------------------------------------- */
 
 static bool same(json_t *readable, const msgpack_object *object);
 
@@ -147,7 +146,7 @@ static bool same(json_t *readable, const msgpack_object *object)
     }
 }
 
-/* --- the tests ------------------------------------------------------------------------------------------------------------ */
+/* --- the tests ---------------------------------------------------------------------------------------------------------- */
 
 /* A request that fails the envelope must have been answered with just that error; its sentences are not part of the protocol.
  */

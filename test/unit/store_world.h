@@ -103,8 +103,7 @@ static inline void world_free(struct world *world)
     free(world);
 }
 
-/* --- what the engine does --------------------------------------------------------------------------------------------------
- */
+/* --- what the engine does ----------------------------------------------------------------------------------------------- */
 
 static inline void world_grant(struct world *world, int64_t amount)
 {
@@ -251,8 +250,7 @@ static inline uint64_t world_import(struct world *world, uint32_t slot, int32_t 
     return sequence;
 }
 
-/* --- VERIFY ------------------------------------------------------------------------------------------------------------------
- */
+/* --- VERIFY ------------------------------------------------------------------------------------------------------------- */
 
 /* The problems that VERIFY finds in what is committed, one a line, into `lines`; returns how many. */
 static inline size_t world_problems(struct world *world, char *lines, size_t size)

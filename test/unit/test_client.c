@@ -265,8 +265,7 @@ static void checks_its_arguments(void **state)
     assert_int_equal(atomic_load(&fixture.fake.asked), 0);
 }
 
-/* --- what trainers and workers call ------------------------------------------------------------------------------------------
- */
+/* --- what trainers and workers call ------------------------------------------------------------------------------------- */
 
 static bool take_samples(struct fake_daemon *fake, const struct request *request, struct writer *reply)
 {
@@ -444,7 +443,7 @@ static void reads_labels(void **state)
     stop(&fixture);
 }
 
-/* --- events -------------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------------- */
 
 static void write_event(struct writer *writer, int64_t seq, const char *kind)
 {

@@ -75,8 +75,7 @@ static void next_transaction(struct fixture *fixture)
     assert_true(txn_begin_write(&fixture->txn, &fixture->database));
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------------------
- */
+/* --- values ------------------------------------------------------------------------------------------------------------- */
 
 static void gives_back_what_was_put(void **state)
 {
@@ -127,8 +126,7 @@ static void readers_keep_their_snapshot(void **state)
     txn_abort(&after);
 }
 
-/* --- failures ----------------------------------------------------------------------------------------------------------------
- */
+/* --- failures ----------------------------------------------------------------------------------------------------------- */
 
 /* After a failure everything is a no-op, and the commit drops what was written before it. */
 static void check_failed(struct fixture *fixture, enum database_status status)
@@ -237,8 +235,7 @@ static void a_map_filled_bit_by_bit_keeps_all_that_was_committed(void **state)
     assert_true(txn_begin_write(&fixture->txn, &fixture->database));
 }
 
-/* --- walks -------------------------------------------------------------------------------------------------------------------
- */
+/* --- walks -------------------------------------------------------------------------------------------------------------- */
 
 static void put_some(struct txn *txn)
 {

@@ -242,8 +242,7 @@ static void leases_are_listed_until_told_to_stop(void **state)
     assert_int_equal(sum, 0);
 }
 
-/* --- random walks: what the queue and the states must be is kept in plain arrays ---------------------------------------------
- */
+/* --- random walks: what the queue and the states must be is kept in plain arrays ---------------------------------------- */
 
 static void random_walks_keep_the_store_clean(void **state)
 {

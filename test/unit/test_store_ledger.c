@@ -192,8 +192,7 @@ static void low_is_told_once_a_crossing(void **state)
     assert_int_equal(world->change.outgoing_count, 3);
 }
 
-/* --- random walks ------------------------------------------------------------------------------------------------------------
- */
+/* --- random walks ------------------------------------------------------------------------------------------------------- */
 
 /* The rules once more, without a thought for overflow: these amounts are small. */
 struct plain {
