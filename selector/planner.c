@@ -156,6 +156,7 @@ static void hand_over(struct planner *planner, struct message *message, enum rou
     msgpack_sbuffer_init(&frame);
     route.kind = (uint8_t)kind;
     message_set_route(message, &route);
+    planner->daemon->vitals.task = 0; /* whoever is answered shall find it so */
     if (plan_pack(plan, &frame) && message_add(message, frame.data, frame.size))
         planner->handed += message_send(message, planner->engine, 0);
     msgpack_sbuffer_destroy(&frame);
@@ -258,6 +259,7 @@ static void handle(struct planner *planner, struct message *message)
         writer_reset(reply);
         reply_error(reply, &request.id, &request.error);
     }
+    planner->daemon->vitals.task = 0; /* whoever is answered shall find it so */
     message_reply(message, planner->replies, writer_finish(reply));
 }
 
