@@ -149,9 +149,9 @@ struct curated_sample {
 };
 
 /*
- * Registers samples or updates known ones; many are sent in several requests, of 50,000. Where no sample of a request has a
- * group, or a price, those of known ones stay; where one has, NULL or 0 takes the others' away. A NULL URI leaves the one there
- * is. `slots` (optional output, `count` long): their numbers, which later pushes name them by.
+ * Registers samples or updates known ones; many are sent in several requests, of 50,000 or 16 MiB. Where no sample of a request
+ * has a group, or a price, those of known ones stay; where one has, NULL or 0 takes the others' away. A NULL URI leaves the one
+ * there is. `slots` (optional output, `count` long): their numbers, which later pushes name them by.
  */
 CURATED_API bool curated_put_samples(struct curated *client, const char *project, const struct curated_sample *samples,
     size_t count, uint32_t *slots, struct curated_error *error);

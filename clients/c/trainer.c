@@ -4,8 +4,8 @@
 #include <string.h>
 
 enum {
-    SAMPLES_PER_REQUEST = 50000,  /* with URIs of some hundred bytes this stays well under a message's limit */
-    BYTES_PER_REQUEST = 16 << 20, /* of rows: large enough for full speed, small enough to send again */
+    SAMPLES_PER_REQUEST = 50000,
+    BYTES_PER_REQUEST = 16 << 20, /* of rows or texts: large enough for full speed, small enough to send again */
 };
 
 /* Starts the map of a request's fields. Partner: finish. */
@@ -101,6 +101,23 @@ static void write_samples(struct writer *fields, const struct curated_sample *sa
     }
 }
 
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
+/* How many samples go into one request: at least one, and no more than SAMPLES_PER_REQUEST or BYTES_PER_REQUEST of text. */
+static size_t samples_that_fit(const struct curated_sample *samples, size_t count)
+{
+    size_t part = 0;
+    for (size_t bytes = 0; part < count && part < SAMPLES_PER_REQUEST; part++) {
+        bytes += text_size(samples[part].key) + text_size(samples[part].uri) + text_size(samples[part].group);
+        if (part > 0 && bytes > BYTES_PER_REQUEST)
+            break;
+    }
+    return part;
+}
+
 static bool read_slots(const struct curated_reply *reply, size_t count, uint32_t *slots, struct curated_error *error)
 {
     struct protocol_error problem = {0};
@@ -119,8 +136,7 @@ bool curated_put_samples(struct curated *client, const char *project, const stru
 {
     client_clear(error);
     for (size_t at = 0; at < count;) {
-        const size_t rest = count - at;
-        const size_t part = rest < SAMPLES_PER_REQUEST ? rest : SAMPLES_PER_REQUEST;
+        const size_t part = samples_that_fit(samples + at, count - at);
         struct writer fields;
         begin(&fields);
         write_samples(&fields, samples + at, part);
