@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAGE_MAX = 100000 }; /* what the protocol takes as a limit */
+
 /* The kind's own fields: not those that every event has, which the line starts with. */
 static bool is_common(struct text name)
 {
@@ -78,7 +80,7 @@ static int print_page(struct context *context, int64_t *since, int64_t *limit, b
     writer_map_begin(&fields, NULL);
     writer_integer(&fields, "since", *since);
     if (*limit > 0)
-        writer_integer(&fields, "limit", *limit);
+        writer_integer(&fields, "limit", *limit < PAGE_MAX ? *limit : PAGE_MAX);
     struct curated_reply *reply = command_call(context, "EVENTS.SINCE", context->project, &fields, &status);
     writer_deinit(&fields);
     if (!reply)
@@ -102,6 +104,10 @@ static int run_events(struct context *context)
     int64_t rest = limit->text ? limit->integer : 0;
     bool more = true;
     int status = EXIT_FINE;
+    if (at < 0)
+        return report_usage(context, "--since: expected 0 or more, got %s", since->text);
+    if (limit->text && rest < 1)
+        return report_usage(context, "--limit: expected 1 or more, got %s", limit->text);
     if (command_value(context, "follow")->text)
         return follow(context, command_value(context, "new")->text ? -1 : at);
     while (status == EXIT_FINE && more && (!limit->text || rest > 0))

@@ -42,22 +42,26 @@ bool lines_read(const struct context *context, const char *path, struct lines *l
     char *line = NULL;
     size_t size = 0, room = 0;
     ssize_t length;
-    bool good = true;
+    bool good = true, text = true;
     *lines = (struct lines){0};
     FILE *file = lines_open(context, path);
     if (!file)
         return false;
-    while (good && (length = getline(&line, &size, file)) >= 0) {
+    while (good && text && (length = getline(&line, &size, file)) >= 0) {
         while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
             line[--length] = '\0';
-        if (length > 0)
+        /* A key ends at a NUL: another one would be taken. */
+        text = strlen(line) == (size_t)length;
+        if (length > 0 && text)
             good = append(lines, &room, line);
     }
     if (!good)
         report_local(context, "no memory for the lines of %s", path);
+    else if (!text)
+        report_local(context, "%s: expected lines of UTF-8 text, got one with a NUL", path);
     else if (ferror(file))
         report_local(context, "cannot read %s: %s", path, strerror(errno));
-    good = good && !ferror(file);
+    good = good && text && !ferror(file);
     free(line);
     lines_close(file);
     if (!good)

@@ -19,15 +19,23 @@ static const struct argp_option common_options[] = {
     {0},
 };
 
+/* An address that is empty, from a variable that is not set say, must not become the default one. */
+static const char *take_address(const char *option, const char *address, struct argp_state *state)
+{
+    if (!*address)
+        argp_error(state, "--%s: expected an address such as tcp://127.0.0.1:7811, got ''", option);
+    return address;
+}
+
 static error_t parse_common(int key, char *argument, struct argp_state *state)
 {
     struct context *context = state->input;
     switch (key) {
     case 'r':
-        context->requests = argument;
+        context->requests = take_address("requests", argument, state);
         return 0;
     case 'e':
-        context->events = argument;
+        context->events = take_address("events", argument, state);
         return 0;
     case 'p':
         context->project = argument;

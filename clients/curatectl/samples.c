@@ -95,26 +95,46 @@ static int show_totals(struct context *context, const struct totals *totals)
     return EXIT_FINE;
 }
 
-/* Sends the keys that were given as arguments, or a key a line of stdin where there is only "-". */
+/* The keys that were given as arguments, or a key a line of stdin where there is only "-". Partner: keys_free. */
+struct keys {
+    struct lines lines;
+    char **items;
+    size_t count;
+};
+
+static bool keys_read(struct context *context, struct keys *keys)
+{
+    *keys = (struct keys){{0}, context->arguments, (size_t)context->argument_count};
+    if (context->argument_count != 1 || strcmp(context->arguments[0], "-") != 0)
+        return true;
+    if (!lines_read(context, "-", &keys->lines))
+        return false;
+    keys->items = keys->lines.items;
+    keys->count = keys->lines.count;
+    return true;
+}
+
+static void keys_free(struct keys *keys)
+{
+    lines_free(&keys->lines);
+}
+
 static int run_keys(struct context *context, struct totals *totals)
 {
-    struct lines lines = {0};
+    struct keys keys;
     struct part part;
     int status = EXIT_FINE;
-    const bool from_input = context->argument_count == 1 && strcmp(context->arguments[0], "-") == 0;
-    if (from_input && !lines_read(context, "-", &lines))
+    if (!keys_read(context, &keys))
         return EXIT_LOCAL;
-    char **keys = from_input ? lines.items : context->arguments;
-    const size_t count = from_input ? lines.count : (size_t)context->argument_count;
     part_init(&part);
     bool good = true;
-    for (size_t i = 0; good && i < count; i++) {
-        writer_string(&part.keys, NULL, keys[i]);
-        if (++part.rows == ROWS_PER_REQUEST || i + 1 == count)
+    for (size_t i = 0; good && i < keys.count; i++) {
+        writer_string(&part.keys, NULL, keys.items[i]);
+        if (++part.rows == ROWS_PER_REQUEST || i + 1 == keys.count)
             good = send_part(context, &part, NULL, totals, &status);
     }
     part_deinit(&part);
-    lines_free(&lines);
+    keys_free(&keys);
     return good ? show_totals(context, totals) : status;
 }
 
@@ -183,17 +203,21 @@ static int run_import(struct context *context)
 
 static int run_sample(struct context *context)
 {
+    struct keys keys;
     struct writer fields;
     int status = EXIT_USAGE;
     struct curated_reply *reply = NULL;
+    if (!keys_read(context, &keys))
+        return EXIT_LOCAL;
     if (command_fields(context, &fields)) {
         writer_list_begin(&fields, "keys");
-        for (int i = 0; i < context->argument_count; i++)
-            writer_string(&fields, NULL, context->arguments[i]);
+        for (size_t i = 0; i < keys.count; i++)
+            writer_string(&fields, NULL, keys.items[i]);
         writer_list_end(&fields);
         reply = command_call(context, "SAMPLE.GET", context->project, &fields, &status);
     }
     writer_deinit(&fields);
+    keys_free(&keys);
     if (reply)
         status = command_show(context, curated_reply_map(reply));
     curated_reply_free(reply);

@@ -345,3 +345,31 @@ def test_verifies_a_stopped_store(own_daemon: LocalDaemon, program_ctl: Path) ->
     assert json.loads(done.stdout)["checked"]["projects"] == 1
     missing = subprocess.run([program_ctl, "verify", "--store", "/nowhere"], env={}, capture_output=True, text=True)
     assert missing.returncode == 15 and "there is no store" in missing.stderr
+
+
+def test_samples_named_by_lines(filled: Run) -> None:
+    """`sample -` promised what `add -` does, and looked for a sample named -."""
+    told = as_json(filled("sample", "-", "-j", text="1.jpg\r\n2.jpg\n"))
+    assert [sample["key"] for sample in told["samples"]] == ["1.jpg", "2.jpg"]
+
+
+@pytest.mark.parametrize("text", ["b1\0x\n", "b1\nb2\0\n"])
+def test_lines_with_nul_are_no_keys(filled: Run, text: str) -> None:
+    """A line was cut at its NUL: another key was registered."""
+    before = as_json(filled("status", "-j"))["samples"]
+    assert "NUL" in filled("add", "-", text=text, code=15).stderr
+    assert as_json(filled("status", "-j"))["samples"] == before
+
+
+def test_an_empty_address_is_none(ctl: Run) -> None:
+    """`-r "$UNSET"` spoke to the daemon at the default address."""
+    for option in ("-r", "-e"):
+        assert "expected an address" in ctl(option, "", "status", "-a", code=1).stderr
+        assert "expected an address" in ctl("status", "-a", option, "", code=1).stderr
+
+
+def test_limits_of_events(filled: Run) -> None:
+    for limit in ("0", "-1"):
+        assert "--limit" in filled("events", "--limit", limit, code=1).stderr
+    assert filled("events", "--limit", "150000").stdout.count("\n") == 1
+    assert "--since" in filled("events", "--follow", "--since=-5", code=1).stderr
