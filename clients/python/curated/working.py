@@ -11,7 +11,7 @@ from threading import Event as StopEvent
 from typing import Any
 
 from .connection import Reply, Session
-from .errors import CuratedError, LeaseLost, Timeout
+from .errors import Busy, CuratedError, LeaseLost, Timeout
 from .events import Subscriber
 from .money import to_usd
 
@@ -19,6 +19,10 @@ WAKING_KINDS = ("batch.published", "item.released")
 HELLO_S = 5.0
 # The events are hints. Should one be lost all the same, work is found after this long.
 RECHECK_S = 30.0
+# The end of a drain is no event.
+RECHECK_BUSY_S = 1.0
+# How long a LEASE is waited for until `stop` is looked at.
+ASK_S = 5.0
 NONE_OF_THESE = "none_of_these"
 
 
@@ -101,7 +105,7 @@ def _milliseconds(seconds: float | None) -> int | None:
 class LeaseKeeper:
     """A thread, with a connection of its own, that touches held leases before they end."""
 
-    def __init__(self, session: Session, lease_s: float | None) -> None:
+    def __init__(self, session: Session, lease_s: float) -> None:
         self._session = session.twin()
         self._lease_s = lease_s
         self._changed = threading.Condition()
@@ -113,7 +117,7 @@ class LeaseKeeper:
     def hold(self, item: WorkItem) -> None:
         """Keep an item's lease alive from now on."""
         with self._changed:
-            self._due[item.lease] = (self._half_way(item), item)
+            self._due[item.lease] = (self._half_way(), item)
             self._changed.notify()
 
     def drop(self, item: WorkItem) -> None:
@@ -129,10 +133,9 @@ class LeaseKeeper:
         self._thread.join()
         self._session.close()
 
-    def _half_way(self, item: WorkItem) -> float:
-        """Return when to touch: half of the lease's remaining time from now, whatever the two clocks say."""
-        remaining = self._lease_s if self._lease_s is not None else item.deadline_ms / 1000 - time.time()
-        return time.monotonic() + max(0.05, remaining / 2)
+    def _half_way(self) -> float:
+        """Return when to touch: half of a lease's length from now, whatever the clocks here and at the daemon say."""
+        return time.monotonic() + max(0.05, self._lease_s / 2)
 
     def _run(self) -> None:
         while True:
@@ -159,7 +162,7 @@ class LeaseKeeper:
             return
         with self._changed:
             if item.lease in self._due:
-                self._due[item.lease] = (self._half_way(item), item)
+                self._due[item.lease] = (self._half_way(), item)
 
 
 class Working:
@@ -198,8 +201,8 @@ class Working:
         """Yield items to answer, waiting for more when there are none.
 
         Leases are extended in the background while the loop's body thinks. An item that was not answered when the
-        next one is asked for, or when the loop is left, is released. Waiting costs nothing: the daemon's events wake
-        the worker.
+        next one is asked for, or when the loop is left, is released; one whose lease was lost before its turn is not
+        given out. Waiting costs nothing: the daemon's events wake the worker. While the daemon drains, it waits too.
 
         Parameters
         ----------
@@ -223,6 +226,8 @@ class Working:
         >>> for item in client.work("w1", lease_s=60):  # doctest: +SKIP
         ...     item.submit(ask_a_human(item.uri))
         """
+        if lease_s is None:
+            lease_s = self.session.call("PROJECT.GET")["lease_ms"] / 1000
         subscriber = Subscriber(self.events_address, str(self.session.project), WAKING_KINDS)
         keeper = LeaseKeeper(self.session, lease_s)
         held: deque[WorkItem] = deque()
@@ -231,15 +236,24 @@ class Working:
             given = 0
             idle_since = time.monotonic()
             while not (stop is not None and stop.is_set()):
+                while held and held[0].lost:
+                    held.popleft()
+                busy = False
                 if not held:
                     # What was published before this moment is seen by the LEASE that follows.
                     subscriber.drain()
                     count = prefetch if limit is None else min(prefetch, limit - given)
-                    for item in self.lease(worker, count, lease_s, batch, type):
+                    leases = self._ask(
+                        stop, worker=worker, count=count, lease_ms=_milliseconds(lease_s), batch=batch, type=type
+                    )
+                    busy = leases is None
+                    for item in [WorkItem(self.session, worker, lease) for lease in leases or ()]:
                         held.append(item)
                         keeper.hold(item)
                 if not held:
-                    left = RECHECK_S if idle_s is None else min(RECHECK_S, idle_since + idle_s - time.monotonic())
+                    left = RECHECK_BUSY_S if busy else RECHECK_S
+                    if idle_s is not None:
+                        left = min(left, idle_since + idle_s - time.monotonic())
                     if left <= 0:
                         return
                     subscriber.receive(left, stop)
@@ -257,6 +271,22 @@ class Working:
                 _finish(item, keeper)
             keeper.close()
             subscriber.close()
+
+    def _ask(self, stop: StopEvent | None, **fields: Any) -> list[Reply] | None:
+        """Send a LEASE and return the leases; None where the daemon drains, or at `stop`."""
+        request = self.session.encode("LEASE", **fields)
+        deadline = time.monotonic() + self.session.timeout
+        while not (stop is not None and stop.is_set()):
+            left = deadline - time.monotonic()
+            try:
+                return list(self.session.connection.request(request, timeout=min(left, ASK_S))["leases"])
+            except Busy:
+                return None
+            except Timeout:
+                # Sent again under the same id, it gives the same leases.
+                if left <= ASK_S:
+                    raise
+        return None
 
 
 def _finish(item: WorkItem, keeper: LeaseKeeper) -> None:
