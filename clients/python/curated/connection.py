@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import deque
@@ -62,6 +63,7 @@ class Connection:
         self.timeout = timeout
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
+        self._process = os.getpid()
         self._breaks = 0
 
     def close(self) -> None:
@@ -88,7 +90,8 @@ class Connection:
         """Send many requests, up to `window` under way at a time, and yield the replies in the requests' order.
 
         The first refusal is raised when its turn comes; requests sent after it may have had their effect.
-        `on_reply` is called with a request's position when its reply came.
+        `on_reply` is called with a request's position when its reply came. Where this ends early, by whatever exception,
+        the socket is closed: it may hold half a message, and what is still under way gets no listener.
         """
         timeout = self.timeout if timeout is None else timeout
         source = enumerate(requests)
@@ -97,37 +100,44 @@ class Connection:
         replies: dict[int, Reply] = {}
         due = 0
         exhausted = False
+        self._leave_parent()
         self._drop_late_replies()
-        while True:
-            while not exhausted and len(underway) < window and len(underway) + len(replies) < 4 * window:
-                try:
-                    position, request = next(source)
-                except StopIteration:
-                    exhausted = True
-                    break
-                underway[request.id] = _Underway(request, position, timeout)
-                self._send(request)
-            if due in replies:
-                reply = replies.pop(due)
-                due += 1
-                if not reply.get("ok"):
-                    if underway:
-                        self.close()  # what is still under way gets no listener
-                    raise from_reply(reply.get("error", {}))
-                yield {name: value for name, value in reply.items() if name not in ENVELOPE}
-                continue
-            if not underway:
-                return
-            for reply in self._receive(underway, paused):
-                entry = underway.get(str(reply.get("id", "")))
-                if entry is None:
+        try:
+            while True:
+                while not exhausted and len(underway) < window and len(underway) + len(replies) < 4 * window:
+                    try:
+                        position, request = next(source)
+                    except StopIteration:
+                        exhausted = True
+                        break
+                    underway[request.id] = _Underway(request, position, timeout)
+                    self._send(request)
+                if due in replies:
+                    reply = replies.pop(due)
+                    due += 1
+                    if not reply.get("ok"):
+                        raise from_reply(reply.get("error", {}))
+                    yield {name: value for name, value in reply.items() if name not in ENVELOPE}
                     continue
-                if not reply.get("ok") and reply["error"].get("code") == "busy" and self._pause(entry, paused):
-                    continue
-                del underway[entry.request.id]
-                replies[entry.position] = reply
-                if on_reply is not None:
-                    on_reply(entry.position)
+                if not underway:
+                    return
+                for reply in self._receive(underway, paused):
+                    entry = underway.get(str(reply.get("id", "")))
+                    if entry is None or (_is_busy(reply) and self._pause(entry, paused)):
+                        continue
+                    del underway[entry.request.id]
+                    replies[entry.position] = reply
+                    if on_reply is not None:
+                        on_reply(entry.position)
+        finally:
+            if underway:
+                self.close()
+
+    def _leave_parent(self) -> None:
+        """In a forked process, forget the socket: it is the parent's."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._socket = self._monitor = None
 
     def _open(self) -> zmq.Socket[bytes]:
         if self._socket is None:
@@ -205,6 +215,10 @@ class Connection:
         entry.resend_at = at + RESEND_S
         paused.append((at, entry.request.id))
         return True
+
+
+def _is_busy(reply: Reply) -> bool:
+    return not reply.get("ok") and reply["error"].get("code") == "busy"
 
 
 def _available(socket: zmq.Socket[bytes]) -> Iterator[Reply]:

@@ -11,14 +11,17 @@ import numpy as np
 Usd = int | float | Decimal | str
 
 _MICRO = Decimal(1_000_000)
+_USD_MAX = Decimal((2**63 - 1) // 1_000_000)
 
 
 def to_microusd(usd: Usd) -> int:
     """Return an amount of dollars as integer micro-dollars, rounded half to even.
 
-    A float counts as the decimal number it prints as, so ``0.1`` is 100,000 micro-dollars.
+    A float counts as the decimal number it prints as, so ``0.1`` is 100,000 micro-dollars; numpy's narrower ones likewise.
     """
-    if isinstance(usd, np.generic):
+    if isinstance(usd, np.floating):
+        usd = str(usd)
+    elif isinstance(usd, np.generic):
         usd = usd.item()
     if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):
         raise TypeError(f"an amount of dollars must be a number or str, not {type(usd).__name__}")
@@ -26,7 +29,7 @@ def to_microusd(usd: Usd) -> int:
         amount = Decimal(usd) if isinstance(usd, int | Decimal | str) else Decimal(repr(usd))
     except InvalidOperation:
         raise ValueError(f"not an amount of dollars: {usd!r}") from None
-    if not amount.is_finite():
+    if not amount.is_finite() or amount.copy_abs() > _USD_MAX:
         raise ValueError(f"not an amount of dollars: {usd!r}")
     return int((amount * _MICRO).to_integral_value(rounding=ROUND_HALF_EVEN))
 
@@ -38,7 +41,14 @@ def to_usd(microusd: int) -> float:
 
 def prices_to_microusd(prices_usd: Iterable[Usd | None]) -> list[int]:
     """Return prices as micro-dollars; -1, the project's own price, stands for ``None``."""
-    return [-1 if price is None else to_microusd(price) for price in prices_usd]
+    return [-1 if price is None else _price(price) for price in prices_usd]
+
+
+def _price(usd: Usd) -> int:
+    microusd = to_microusd(usd)
+    if microusd < 0:
+        raise ValueError(f"not a price: {usd!r}")
+    return microusd
 
 
 def with_usd(value: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .connection import Session
-from .wire import MAX_SAMPLES_PER_REQUEST, Request, floats, samples_field
+from .wire import KEYS_PER_REQUEST, MAX_SAMPLES_PER_REQUEST, Request, floats, samples_field
 
 # The daemon stores columns in blocks of 256 rows; a request that covers whole blocks costs no reading back.
 BLOCK_ROWS = 256
@@ -62,13 +62,13 @@ def row_count(columns: Columns) -> int:
     return counts.pop()
 
 
-def rows_per_request(columns: Columns) -> int:
+def rows_per_request(columns: Columns, keys: Sequence[str] | None = None) -> int:
     """Return how many rows fill a request: whole blocks, about `REQUEST_BYTES`; a part of one where that is too much."""
     row_bytes = sum(array.nbytes // max(1, len(array)) for array in leaf_arrays(columns)) + 4
     if row_bytes * BLOCK_ROWS > BLOCK_BYTES_MAX:
         return max(1, REQUEST_BYTES // row_bytes)
     blocks = max(1, REQUEST_BYTES // row_bytes // BLOCK_ROWS)
-    return min(blocks * BLOCK_ROWS, MAX_SAMPLES_PER_REQUEST)
+    return min(blocks * BLOCK_ROWS, MAX_SAMPLES_PER_REQUEST if keys is None else KEYS_PER_REQUEST)
 
 
 def _cut(value: Any, start: int, stop: int) -> Any:
@@ -82,7 +82,7 @@ def requests(
 ) -> Iterator[Request]:
     """Yield the requests that push `columns`. Rows are named by `keys`, by `slots`, or are slots 0, 1, 2 and on."""
     rows = row_count(columns)
-    step = rows_per_request(columns)
+    step = rows_per_request(columns, keys)
     for start in range(0, rows, step):
         stop = min(rows, start + step)
         if keys is not None:

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .connection import Reply, Session
 from .money import Usd, to_microusd, to_usd, with_usd
-from .wire import slot_array
+from .wire import samples_field
 
 
 @dataclass(frozen=True)
@@ -102,10 +100,12 @@ def _samples_map(samples: Any) -> dict[str, Any] | None:
     """Return samples given as keys or as slots the way a batch's fields take them."""
     if samples is None:
         return None
+    if isinstance(samples, str | bytes):
+        raise TypeError("samples must be a sequence of keys or slots, not one key")
     samples = list(samples)
     if samples and isinstance(samples[0], str):
-        return {"keys": samples}
-    return {"slots": slot_array(np.asarray(samples, dtype=np.int64))}
+        return samples_field(keys=samples)
+    return samples_field(slots=samples)
 
 
 class Selecting:

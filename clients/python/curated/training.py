@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import push as pushing
 from .connection import Reply, Session
 from .money import Usd, prices_to_microusd, to_microusd, with_usd
-from .wire import MAX_SAMPLES_PER_REQUEST, floats, little_endian, samples_field, slot_array
+from .wire import KEYS_PER_REQUEST, MAX_SAMPLES_PER_REQUEST, floats, key_list, little_endian, samples_field, slot_array
 
 DEFAULT_SPACE = "default"
 _USD_SETTINGS = ("price", "budget_low")
@@ -117,7 +117,7 @@ class Training:
         array of uint32
             The samples' slots, in the order of `keys`. Pushing by slot is quicker than by key.
         """
-        keys = [str(key) for key in keys]
+        keys = key_list(keys)
         columns: dict[str, Any] = {"uris": uris, "groups": groups, "tags": tags}
         if prices_usd is not None:
             columns["prices_microusd"] = np.array(prices_to_microusd(prices_usd), dtype="<i8")
@@ -202,6 +202,7 @@ class Training:
         int
             The number of rows pushed.
         """
+        keys = None if keys is None else key_list(keys)
         columns = pushing.prediction_columns(probs, logits, draws, topk, utility)
         predictions = bool(columns)
         fields: dict[str, Any] = {}
@@ -219,7 +220,7 @@ class Training:
             fields["model_version"] = model_version
             self.session.call("MODEL.BEGIN", model_version=model_version)
         op = "PRED.PUT" if predictions else "EMB.PUT"
-        total = -(-rows // pushing.rows_per_request(columns))
+        total = -(-rows // pushing.rows_per_request(columns, keys))
         pushing.send(self.session, pushing.requests(self.session, op, columns, keys, slots, **fields), total, progress, op)
         if predictions and activate:
             self.session.call("MODEL.ACTIVATE", model_version=model_version)
@@ -296,16 +297,17 @@ class Training:
         source: str | None = None,
     ) -> int:
         """Register labels that are known already. They cost nothing. Returns how many were new."""
-        names = samples_field(keys=list(keys) if keys is not None else None, slots=slots)
+        names = samples_field(keys=keys, slots=slots)
         name: str
         samples: Any
         name, samples = next(iter(names.items()))
-        values: Any = labels.astype("<i4") if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" else list(labels)
+        values: Any = labels.astype("<i8") if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" else list(labels)
         if len(values) != len(samples):
             raise ValueError(f"{len(values)} labels for {len(samples)} samples")
         imported = 0
-        for start in range(0, len(samples), MAX_SAMPLES_PER_REQUEST):
-            part = slice(start, start + MAX_SAMPLES_PER_REQUEST)
+        step = MAX_SAMPLES_PER_REQUEST if name == "slots" else KEYS_PER_REQUEST
+        for start in range(0, len(samples), step):
+            part = slice(start, start + step)
             reply = self.session.call("LABEL.IMPORT", **{name: samples[part]}, labels=values[part], source=source)
             imported += int(reply["imported"])
         return imported

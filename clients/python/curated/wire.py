@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 VERSION = 1
 MAX_SAMPLES_PER_REQUEST = 262_144
+# With keys and labels of full length these make a request of 34 MB; the daemon takes 64 MiB.
+KEYS_PER_REQUEST = 65_536
 
 Frame = bytes | memoryview
 
@@ -29,15 +32,24 @@ class Request:
 
 
 class IdSource:
-    """Idempotency keys that no other client makes. Call it for the next one."""
+    """Idempotency keys that no other client makes, a forked or pickled one neither. Call it for the next one."""
 
     def __init__(self) -> None:
-        self._prefix = secrets.token_hex(8)
-        self._numbers = itertools.count(1)
+        self._renew()
 
     def __call__(self) -> str:
         """Return a new key."""
+        if self._process != os.getpid():
+            self._renew()
         return f"{self._prefix}-{next(self._numbers)}"
+
+    def __reduce__(self) -> tuple[type[IdSource], tuple[()]]:
+        return IdSource, ()
+
+    def _renew(self) -> None:
+        self._process = os.getpid()
+        self._prefix = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
 
 
 def encode(op: str, id: str, project: str | None, fields: dict[str, Any]) -> Request:
@@ -93,6 +105,8 @@ def _attach(value: Any) -> Any:
 
 def little_endian(array: Any, allowed: Sequence[str], fallback: str) -> NDArray[Any]:
     """Return `array` as is when the protocol takes its dtype, else converted to `fallback`."""
+    if isinstance(array, np.ma.MaskedArray) and np.any(array.mask):
+        raise ValueError("an array with masked values: fill them, or leave their rows out")
     result = np.asarray(array)
     if result.dtype == bool:
         result = result.view(np.uint8)
@@ -109,12 +123,20 @@ def samples_field(*, keys: Iterable[str] | None = None, slots: Any = None, first
     if (keys is not None) + (slots is not None) + (first is not None) != 1:
         raise TypeError("name samples by exactly one of keys and slots")
     if keys is not None:
-        if isinstance(keys, str):
-            raise TypeError("keys must be a sequence of str, not one str")
-        return {"keys": [str(key) for key in keys]}
+        return {"keys": key_list(keys)}
     if slots is not None:
         return {"slots": slot_array(slots)}
     return {"from": first}
+
+
+def key_list(keys: Iterable[str]) -> list[str]:
+    """Return keys as a list, refusing what would silently become other keys."""
+    if isinstance(keys, str | bytes):
+        raise TypeError("keys must be a sequence of str, not one str")
+    names = list(keys)
+    if any(isinstance(name, bytes) for name in names):
+        raise TypeError("keys must be str, not bytes: decode them")
+    return [str(name) for name in names]
 
 
 def slot_array(slots: Any) -> NDArray[np.uint32]:
