@@ -20,6 +20,13 @@ void lines_close(FILE *file)
         fclose(file);
 }
 
+/* The length of the mark that some programs begin a file of UTF-8 with: it belongs to no key. */
+static size_t mark_size(const char *text)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    return strncmp(text, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
+}
+
 static bool append(struct lines *lines, size_t *room, const char *text)
 {
     if (lines->count == *room) {
@@ -42,7 +49,7 @@ bool lines_read(const struct context *context, const char *path, struct lines *l
     char *line = NULL;
     size_t size = 0, room = 0;
     ssize_t length;
-    bool good = true, text = true;
+    bool good = true, text = true, first = true;
     *lines = (struct lines){0};
     FILE *file = lines_open(context, path);
     if (!file)
@@ -50,10 +57,12 @@ bool lines_read(const struct context *context, const char *path, struct lines *l
     while (good && text && (length = getline(&line, &size, file)) >= 0) {
         while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
             line[--length] = '\0';
+        const size_t mark = first ? mark_size(line) : 0;
+        first = false;
         /* A key ends at a NUL: another one would be taken. */
         text = strlen(line) == (size_t)length;
-        if (length > 0 && text)
-            good = append(lines, &room, line);
+        if ((size_t)length > mark && text)
+            good = append(lines, &room, line + mark);
     }
     if (!good)
         report_local(context, "no memory for the lines of %s", path);
@@ -110,10 +119,10 @@ static enum csv_result read_record(FILE *file, struct csv_row *row, size_t *leng
 /* Cuts the record into its fields, in place. */
 static enum csv_result split(struct csv_row *row, size_t length)
 {
-    char *from = row->buffer, *to = row->buffer;
     char *const end = row->buffer + length;
     bool quoted = false;
     *end = '\0';
+    char *from = row->buffer + (row->line == 1 ? mark_size(row->buffer) : 0), *to = from;
     row->count = 1;
     row->fields[0] = to;
     for (; from < end; from++) {

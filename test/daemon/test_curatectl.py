@@ -373,3 +373,11 @@ def test_limits_of_events(filled: Run) -> None:
         assert "--limit" in filled("events", "--limit", limit, code=1).stderr
     assert filled("events", "--limit", "150000").stdout.count("\n") == 1
     assert "--since" in filled("events", "--follow", "--since=-5", code=1).stderr
+
+
+def test_a_byte_order_mark_belongs_to_no_key(filled: Run) -> None:
+    """What Excel writes: the first key had it at its beginning, and a heading was no heading."""
+    filled("add", "-", text="\ufeffmarked.jpg\n")
+    assert as_json(filled("sample", "marked.jpg", "-j"))["samples"][0]["slot"] == 10
+    assert as_json(filled("import", "-", "-j", text="\ufeffkey,label\nmarked.jpg,dog\n")) == {"imported": 1, "unchanged": 0}
+    assert as_json(filled("import", "-", "-j", text='\ufeff"0.jpg","cat"\n')) == {"imported": 1, "unchanged": 0}
