@@ -155,3 +155,23 @@ def test_keys_of_full_length_fit_into_requests(client: Client) -> None:
     assert client.push(keys, utility=np.zeros(len(keys)), model_version=1) == len(keys)
     assert client.import_labels(np.zeros(len(keys), dtype=np.int64), keys=keys) == len(keys)
     assert client.status()["states"]["labeled"] == client.status()["predicted"] == len(keys)
+
+
+def test_labels_as_numbers_of_numpy(client: Client) -> None:
+    projects.create(client, samples=2, predicted=False)
+    assert client.import_labels([np.int64(1), np.str_("owl")], slots=[0, 1]) == 2
+    assert client.labels()[1].tolist() == ["dog", "owl"]
+
+
+def test_a_slow_follower_gets_the_end_of_a_burst(client: Client, daemon: Any, project: str) -> None:
+    """What had no room was lost, and no later event showed the gap."""
+    client.create_project(classes=["a"], price_usd=1)
+    client.grant(1)
+    events = client.follow(since=0, timeout_s=3)
+    assert next(events)["seq"] == 1
+    count = 200_000
+    with daemon.client(project) as other:
+        grants = (other.session.encode("BUDGET.GRANT", amount_microusd=1) for _ in range(count))
+        for _ in other.session.connection.pipeline(grants, window=512):
+            pass
+    assert [event["seq"] for event in events] == list(range(2, count + 2))

@@ -37,6 +37,8 @@ class Subscriber:
         self._socket.reconnect_ivl_max = 500
         self._socket.heartbeat_ivl = 5_000
         self._socket.heartbeat_timeout = 30_000
+        # What has no room would be lost, and at the end of a burst no later event would show the gap.
+        self._socket.rcvhwm = 0
         self._unheard = {f"{project}/{kind}" for kind in kinds} or {f"{project}/"}
         for topic in self._unheard:
             self._socket.subscribe(topic)

@@ -301,7 +301,11 @@ class Training:
         name: str
         samples: Any
         name, samples = next(iter(names.items()))
-        values: Any = labels.astype("<i8") if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" else list(labels)
+        values: Any
+        if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
+            values = labels.astype("<i8")
+        else:
+            values = [label.item() if isinstance(label, np.generic) else label for label in labels]
         if len(values) != len(samples):
             raise ValueError(f"{len(values)} labels for {len(samples)} samples")
         imported = 0
