@@ -8,7 +8,7 @@ from typing import Any
 
 import projects
 import pytest
-from curated import Client, working
+from curated import Client, WorkItem, working
 
 
 def test_an_item_lost_while_it_waited_is_not_given_out(client: Client, daemon: Any, project: str) -> None:
@@ -69,3 +69,33 @@ def test_a_worker_outlives_a_drain(own_daemon: Any, project: str) -> None:
         for item in client.work("w", limit=2):
             item.submit("cat")
         assert operator.status()["states"]["labeled"] == 2
+
+
+def test_leaving_does_not_wait_for_each_item(own_daemon: Any, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the daemon gone, each release waited for its time-out: a minute for each item held."""
+    asked = []
+    release = WorkItem.release
+    monkeypatch.setattr(WorkItem, "release", lambda item: (asked.append(item.slot), release(item)))
+    with own_daemon.client(project, timeout=1) as client:
+        projects.create(client)
+        client.next_batch(count=5)
+        work = client.work("w", prefetch=5)
+        next(work)
+        own_daemon.kill()
+        work.close()
+    assert len(asked) == 1
+
+
+def test_whatever_ends_the_loop_releases_all(client: Client) -> None:
+    projects.create(client)
+    client.next_batch(count=5)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in client.work("w", prefetch=5):
+            raise KeyboardInterrupt
+    assert client.status()["leases"] == 0 and client.status()["states"]["reserved"] == 5
+
+
+def test_no_item_is_none(client: Client) -> None:
+    projects.create(client)
+    client.next_batch(count=5)
+    assert list(client.work("w", limit=0)) == []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Event as StopEvent
 from typing import Any
 
@@ -235,7 +234,7 @@ class Working:
             subscriber.wait_for_hello(HELLO_S)
             given = 0
             idle_since = time.monotonic()
-            while not (stop is not None and stop.is_set()):
+            while given != limit and not (stop is not None and stop.is_set()):
                 while held and held[0].lost:
                     held.popleft()
                 busy = False
@@ -258,17 +257,12 @@ class Working:
                         return
                     subscriber.receive(left, stop)
                     continue
-                try:
-                    yield held[0]
-                finally:
-                    _finish(held.popleft(), keeper)
+                yield held[0]
+                _finish([held.popleft()], keeper)
                 given += 1
                 idle_since = time.monotonic()
-                if given == limit:
-                    return
         finally:
-            for item in held:
-                _finish(item, keeper)
+            _finish(held, keeper)
             keeper.close()
             subscriber.close()
 
@@ -289,9 +283,16 @@ class Working:
         return None
 
 
-def _finish(item: WorkItem, keeper: LeaseKeeper) -> None:
-    """Let go of an item, releasing it if it was not answered."""
-    keeper.drop(item)
-    if not item.answered and not item.lost:
-        with contextlib.suppress(CuratedError):
+def _finish(items: Iterable[WorkItem], keeper: LeaseKeeper) -> None:
+    """Let go of items, releasing those not answered. Where the daemon does not answer, the leases run out by themselves."""
+    for item in items:
+        keeper.drop(item)
+    for item in items:
+        if item.answered or item.lost:
+            continue
+        try:
             item.release()
+        except Timeout:
+            return
+        except CuratedError:
+            pass
