@@ -175,3 +175,28 @@ def test_a_slow_follower_gets_the_end_of_a_burst(client: Client, daemon: Any, pr
         for _ in other.session.connection.pipeline(grants, window=512):
             pass
     assert [event["seq"] for event in events] == list(range(2, count + 2))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"probs": np.full((2, 3), 1 / 3 + 0.5j)},
+        {"topk": (np.full((2, 1), 2**32), np.ones((2, 1)))},
+        {"topk": (np.full((2, 1), -1), np.ones((2, 1)))},
+    ],
+)
+def test_predictions_that_conversion_would_change(client: Client, columns: dict[str, Any]) -> None:
+    """Imaginary parts were dropped, and class 2^32 became class 0."""
+    projects.create(client, samples=2, predicted=False)
+    with pytest.raises((TypeError, ValueError)):
+        client.push(**columns, model_version=1)
+    assert client.begin_model(1) == "staged" and client.status()["predicted"] == 0
+
+
+@pytest.mark.parametrize("correct", [[0.9, 1], [256, 1], [2, 0]])
+def test_correct_is_zero_or_one(client: Client, correct: list[float]) -> None:
+    """0.9 and 256 became 0."""
+    projects.create(client, samples=2)
+    with pytest.raises(ValueError, match="correct"):
+        client.evaluate(1, correct=correct)
+    assert client.evaluate(1, correct=[True, False]) > 0

@@ -38,6 +38,8 @@ def prediction_columns(probs: Any, logits: Any, draws: Any, topk: Any, utility: 
         if classes.dtype.kind not in "iu":
             raise TypeError("the classes of topk must be integers")
         if classes.dtype not in (np.dtype("<u2"), np.dtype("<u4")):
+            if classes.size and (classes.min() < 0 or classes.max() > 0xFFFFFFFF):
+                raise ValueError("the classes of topk must be from 0 to 2^32 - 1")
             classes = classes.astype("<u4")
         columns["topk"] = {"classes": classes, "probs": floats(values)}
     if utility is not None:

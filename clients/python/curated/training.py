@@ -277,6 +277,8 @@ class Training:
             The number of its event.
         """
         if correct is not None:
+            if not np.isin(correct, (0, 1)).all():
+                raise ValueError("correct must be 0 or 1 for each sample")
             correct = little_endian(correct, ("|u1",), "|u1")
         reply = self.session.call(
             "EVAL.PUT",

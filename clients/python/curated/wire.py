@@ -108,6 +108,8 @@ def little_endian(array: Any, allowed: Sequence[str], fallback: str) -> NDArray[
     if isinstance(array, np.ma.MaskedArray) and np.any(array.mask):
         raise ValueError("an array with masked values: fill them, or leave their rows out")
     result = np.asarray(array)
+    if result.dtype.kind == "c":
+        raise TypeError("complex numbers cannot be sent")
     if result.dtype == bool:
         result = result.view(np.uint8)
     return result if dtype_name(result.dtype) in allowed and result.dtype.isnative else result.astype(fallback)
