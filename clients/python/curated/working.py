@@ -225,13 +225,18 @@ class Working:
         >>> for item in client.work("w1", lease_s=60):  # doctest: +SKIP
         ...     item.submit(ask_a_human(item.uri))
         """
-        if lease_s is None:
-            lease_s = self.session.call("PROJECT.GET")["lease_ms"] / 1000
         subscriber = Subscriber(self.events_address, str(self.session.project), WAKING_KINDS)
+        try:
+            # A project that is made just now has this long to be there.
+            subscriber.wait_for_hello(HELLO_S)
+            if lease_s is None:
+                lease_s = self.session.call("PROJECT.GET")["lease_ms"] / 1000
+        except BaseException:
+            subscriber.close()
+            raise
         keeper = LeaseKeeper(self.session, lease_s)
         held: deque[WorkItem] = deque()
         try:
-            subscriber.wait_for_hello(HELLO_S)
             given = 0
             idle_since = time.monotonic()
             while given != limit and not (stop is not None and stop.is_set()):
