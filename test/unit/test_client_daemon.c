@@ -257,6 +257,30 @@ static void tells_what_is_wrong(void **state)
     assert_int_equal(daemon->error.code, CURATED_CONFLICT);
 }
 
+/* More than a message may have: the daemon hung up on it until the time-out. */
+static void registers_samples_with_long_uris(void **state)
+{
+    enum { MANY = 32000, KEY_BYTES = 256, URI_BYTES = 2048 };
+    struct daemon *daemon = *state;
+    struct curated_sample *samples = calloc(MANY, sizeof *samples);
+    char(*keys)[KEY_BYTES] = calloc(MANY, sizeof *keys);
+    uint32_t *slots = calloc(MANY, sizeof *slots);
+    char uri[URI_BYTES + 1] = "";
+    assert_true(samples && keys && slots);
+    memset(uri, 'u', URI_BYTES);
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(keys[i], sizeof keys[i], "%0*zu", KEY_BYTES - 1, i);
+        samples[i] = (struct curated_sample){.key = keys[i], .uri = uri};
+    }
+    FINE(curated_create_project(daemon->client, "long", classes, CLASSES, 80000, &daemon->error));
+    FINE(curated_put_samples(daemon->client, "long", samples, MANY, slots, &daemon->error));
+    for (size_t i = 0; i < MANY; i++)
+        assert_int_equal(slots[i], i);
+    free(samples);
+    free(keys);
+    free(slots);
+}
+
 static int64_t field_of(const msgpack_object_map *map, const char *name)
 {
     for (uint32_t i = 0; i < map->size; i++)
@@ -294,6 +318,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(plays_a_whole_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_what_is_wrong, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(registers_samples_with_long_uris, set_up, tear_down),
         cmocka_unit_test_setup_teardown(follows_events_without_a_gap, set_up, tear_down),
     };
     char own[PATH_MAX];
