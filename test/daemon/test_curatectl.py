@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -317,7 +316,7 @@ def test_follows_events(filled: Run, program_ctl: Path, daemon: LocalDaemon, pro
             range(len(before) + 1, len(before) + 21)
         )
     finally:
-        follower.send_signal(signal.SIGINT)
+        follower.terminate()
         follower.wait(timeout=10)
 
 

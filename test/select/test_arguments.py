@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -153,6 +154,15 @@ def test_what_the_progress_function_raises_comes_out() -> None:
         select("kcenter", 20_000, embeddings=slow_pool(), progress=progress)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """What runs in the background of a shell ignores it, and so would the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_a_long_call() -> None:
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     embeddings = slow_pool()
@@ -164,6 +174,7 @@ def test_ctrl_c_stops_a_long_call() -> None:
     assert time.monotonic() - begin < 60
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_stops_the_check_of_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings = np.ones((1000, 16), np.float32)
     monkeypatch.setattr(pool_module, "CHECK_BYTES", 100 * embeddings[0].nbytes)
