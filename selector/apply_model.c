@@ -15,14 +15,6 @@ static bool stale(struct request *request, int64_t version, int64_t active)
         "%" PRId64 " while %" PRId64 " is active", version, active);
 }
 
-/* The number of a dropped version is spent: its columns may not be deleted yet, and what was chosen by the one model must not
- * seem to be chosen by another. */
-static bool spent(struct request *request, int64_t version)
-{
-    return protocol_fail(
-        &request->error, PROTOCOL_CONFLICT, "model_version", "a version that was not dropped", "%" PRId64, version);
-}
-
 static bool unknown(struct request *request, int64_t version)
 {
     return protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun", "%" PRId64, version);
@@ -43,8 +35,8 @@ bool apply_model_begin(struct applying *applying, struct request *request, struc
     const int64_t active = project->counters.model_version;
     if (version < active)
         return stale(request, version, active);
-    if (model_is_dropped(txn, project->number, version))
-        return spent(request, version);
+    if (!model_check_not_dropped(txn, project->number, version, &request->error))
+        return false;
     struct model model;
     if (!model_get(txn, project->number, version, &model)) {
         model = (struct model){.begun_ms = applying->change->now_ms, .state = MODEL_STAGED};
@@ -150,8 +142,9 @@ bool apply_pred_activate(struct applying *applying, struct request *request, str
             purge(applying, project, version);
         return stale(request, version, project->counters.model_version);
     }
-    if (model_is_dropped(&applying->change->txn, project->number, version))
-        return spent(request, version); /* since the rows were written: they go with the version's */
+    /* If it was, since the rows were written, they go with the version's. */
+    if (!model_check_not_dropped(&applying->change->txn, project->number, version, &request->error))
+        return false;
     activate(applying, project, version);
     writer_bool(reply, "active", true);
     return true;

@@ -128,15 +128,6 @@ bool apply_budget_grant(struct applying *applying, struct request *request, stru
     return true;
 }
 
-static bool load_one(void *context, struct text name, uint32_t number)
-{
-    struct change *change = context;
-    struct protocol_error unknown = {0};
-    (void)number;
-    change_project(change, name, &unknown);
-    return change->txn.status == DATABASE_OK;
-}
-
 bool apply_drain(struct applying *applying, struct request *request, struct writer *reply)
 {
     const bool on = reader_bool(&request->fields, "on");
@@ -145,7 +136,7 @@ bool apply_drain(struct applying *applying, struct request *request, struct writ
     *applying->draining = on;
     /* The engine looks at the projects that are loaded: some may have waited for this. */
     if (!on)
-        project_each(&applying->change->txn, load_one, applying->change);
+        change_load_projects(applying->change);
     writer_bool(reply, "draining", on);
     return true;
 }

@@ -126,15 +126,6 @@ static bool commit_range(struct columns *columns, size_t first, size_t last, str
     return txn_commit(vectors);
 }
 
-static void tell_pushed(struct columns *columns, uint32_t project)
-{
-    const struct route route = {.kind = ROUTE_PUSHED};
-    struct message message = {.count = 0};
-    if (message_add(&message, &route, sizeof route) && message_add(&message, &project, sizeof project))
-        message_send(&message, columns->engine_socket, 0);
-    message_close(&message);
-}
-
 static void send_range(struct columns *columns, size_t first, size_t last)
 {
     for (size_t i = first; i < last; i++) {
@@ -152,7 +143,7 @@ static void send_range(struct columns *columns, size_t first, size_t last)
             message_send(&pending->message, columns->engine_socket, 0);
         } else {
             if (pending->replenished > 0)
-                tell_pushed(columns, pending->replenished);
+                message_tell(columns->engine_socket, ROUTE_PUSHED, &pending->replenished, sizeof pending->replenished, 0);
             message_reply(&pending->message, columns->replies_socket,
                 (struct text){columns->replies.data + pending->reply, pending->reply_size});
         }

@@ -321,14 +321,10 @@ static void send_events(struct engine *engine)
 static void send_purges(struct engine *engine)
 {
     for (size_t i = 0; i < engine->purges.count; i++) {
-        const struct route route = {.kind = ROUTE_PURGE};
         const struct purge purge = {.project = engine->purges.list[i].project, .version = engine->purges.list[i].version};
-        struct message message = {.count = 0};
         /* Without waiting: when the daemon stops, the columns thread ends first. What it is not told it deletes at its next
          * start. */
-        if (message_add(&message, &route, sizeof route) && message_add(&message, &purge, sizeof purge))
-            message_send(&message, engine->columns_socket, ZMQ_DONTWAIT);
-        message_close(&message);
+        message_tell(engine->columns_socket, ROUTE_PURGE, &purge, sizeof purge, ZMQ_DONTWAIT);
     }
 }
 
@@ -513,13 +509,12 @@ static bool load_deadline(void *context, uint32_t worker, uint32_t slot, const s
     return deadlines_add(&engine->deadlines, (struct deadline){sample.deadline_ms, lease->fence, loading->project, slot});
 }
 
-static bool load_project(void *context, struct text name, uint32_t number)
+static bool load_deadlines(void *context, struct text name, uint32_t number)
 {
     struct engine *engine = context;
     struct lease_loading loading = {engine, number};
-    struct protocol_error error = {0};
+    (void)name;
     lease_each(&engine->change.txn, number, load_deadline, &loading);
-    change_project(&engine->change, name, &error);
     return engine->change.txn.status == DATABASE_OK;
 }
 
@@ -528,7 +523,8 @@ static bool load(struct engine *engine)
 {
     if (!change_begin(&engine->change, wall_ms()))
         return false;
-    project_each(&engine->change.txn, load_project, engine);
+    project_each(&engine->change.txn, load_deadlines, engine);
+    change_load_projects(&engine->change);
     const bool ok = engine->change.txn.status == DATABASE_OK;
     txn_abort(&engine->change.txn);
     return ok;

@@ -216,12 +216,8 @@ static void take_subscriptions(struct front *front)
     for (int i = 0; i < DRAIN_MAX && message_receive(&message, front->events, ZMQ_DONTWAIT); i++) {
         const uint8_t *bytes = zmq_msg_data(&message.frames[0]);
         const size_t size = zmq_msg_size(&message.frames[0]);
-        const struct route route = {.kind = ROUTE_GREETING};
-        struct message greeting = {.count = 0};
-        if (size > 1 && size < 512 && bytes[0] == 1 && message_add(&greeting, &route, sizeof route) &&
-            message_add(&greeting, bytes + 1, size - 1))
-            message_send(&greeting, front->to_reader, 0);
-        message_close(&greeting);
+        if (size > 1 && size < 512 && bytes[0] == 1)
+            message_tell(front->to_reader, ROUTE_GREETING, bytes + 1, size - 1, 0);
         message_close(&message);
     }
 }

@@ -69,6 +69,16 @@ bool message_add(struct message *message, const void *bytes, size_t size)
     return true;
 }
 
+bool message_tell(void *socket, enum route_kind kind, const void *bytes, size_t size, int flags)
+{
+    const struct route route = {.kind = (uint8_t)kind};
+    struct message message = {.count = 0};
+    const bool sent = message_add(&message, &route, sizeof route) && message_add(&message, bytes, size) &&
+                      message_send(&message, socket, flags);
+    message_close(&message);
+    return sent;
+}
+
 struct route message_route(const struct message *message)
 {
     struct route route = {.kind = ROUTE_STOP};

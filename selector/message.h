@@ -66,6 +66,9 @@ void message_close(struct message *message);
 /* Adds a frame with a copy of the bytes; false out of memory. */
 bool message_add(struct message *message, const void *bytes, size_t size);
 
+/* Sends a message of this kind with a copy of the bytes; false where it can't be made or, with ZMQ_DONTWAIT, taken now. */
+bool message_tell(void *socket, enum route_kind kind, const void *bytes, size_t size, int flags);
+
 /* The route; a zeroed one with ROUTE_STOP where the first frame isn't one. */
 struct route message_route(const struct message *message);
 void message_set_route(struct message *message, const struct route *route);

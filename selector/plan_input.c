@@ -222,7 +222,7 @@ bool plan_input_recall_labels(struct plan_input *input, struct txn *state, uint3
     cursor_open(&cursor, state, STATE_LABELS, &prefix, NULL);
     while (cursor_next(&cursor) && key_read_u64((const uint8_t *)cursor.key.data + prefix.size) <= label_seq) {
         struct label label;
-        if (!label_read(cursor.data, &label)) {
+        if (!label_read(cursor.data, &label, NULL)) {
             txn_corrupt(state);
             break;
         }

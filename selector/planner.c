@@ -203,13 +203,13 @@ static void announce(struct planner *planner, enum operation operation)
 
 static void replenish(struct planner *planner, struct message *message)
 {
-    announce(planner, OPERATION_BATCH_COMMIT);
     struct frame name;
     struct made_plan made;
     if (message_frames(message, &name, 1) != 1) {
         message_close(message);
         return;
     }
+    announce(planner, OPERATION_BATCH_COMMIT);
     wait_for_earlier_plans(planner);
     plan_make_replenishing(&made, planner->daemon, (struct text){name.data, name.size});
     if (made.plan.error.code)
@@ -278,7 +278,6 @@ static void loop(struct planner *planner)
             replenish(planner, &message);
         else
             handle(planner, &message);
-        planner->daemon->vitals.task = 0;
     }
 }
 

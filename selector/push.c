@@ -177,9 +177,8 @@ static bool read_version(struct push *push, struct request *request, struct txn 
     if (push->version < active)
         return protocol_fail(&request->error, PROTOCOL_STALE_MODEL, "model_version", "no version older than the active one",
             "%" PRId64 " while %" PRId64 " is active", push->version, active);
-    if (model_is_dropped(state, push->project.number, push->version))
-        return protocol_fail(
-            &request->error, PROTOCOL_CONFLICT, "model_version", "a version that was not dropped", "%" PRId64, push->version);
+    if (!model_check_not_dropped(state, push->project.number, push->version, &request->error))
+        return false;
     return push->activate || push->active || model_get(state, push->project.number, push->version, &model) ||
            protocol_fail(&request->error, PROTOCOL_NOT_FOUND, "model_version", "a version that was begun, or activate: true",
                "%" PRId64, push->version);

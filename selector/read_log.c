@@ -52,7 +52,7 @@ struct label_page {
     int64_t *times;
     uint32_t *batches;
     uint32_t *workers;
-    struct text *values; /* inside the map; NULL: none */
+    struct value *values; /* inside the map; empty: none */
     size_t count;
 };
 
@@ -86,13 +86,6 @@ static void label_page_deinit(struct label_page *page)
     free(page->values);
 }
 
-/* What follows a label's record: an answer that is more than a class. */
-static struct text value_of(struct value stored)
-{
-    const size_t head = sizeof(struct label);
-    return (struct text){stored.size > head ? (const char *)stored.data + head : NULL, stored.size - head};
-}
-
 static void fill_label_page(
     struct reading *reading, const struct project *project, const struct page *page, struct label_page *labels)
 {
@@ -101,7 +94,8 @@ static void fill_label_page(
     open_log(&cursor, reading->state, STATE_LABELS, project->number, page);
     while (labels->count < page->limit && bytes < PAGE_VALUE_BYTES && cursor_next(&cursor)) {
         struct label label;
-        if (!label_read(cursor.data, &label)) {
+        struct value value;
+        if (!label_read(cursor.data, &label, &value)) {
             txn_corrupt(reading->state);
             break;
         }
@@ -114,8 +108,8 @@ static void fill_label_page(
         labels->times[i] = label.time_ms;
         labels->batches[i] = label.batch;
         labels->workers[i] = label.worker;
-        labels->values[i] = value_of(cursor.data);
-        bytes += labels->values[i].size;
+        labels->values[i] = value;
+        bytes += value.size;
     }
     cursor_close(&cursor);
 }
@@ -124,7 +118,7 @@ static void write_values(struct writer *reply, const struct label_page *labels)
 {
     writer_list_begin(reply, "values");
     for (size_t i = 0; i < labels->count; i++) {
-        if (labels->values[i].data)
+        if (labels->values[i].size > 0)
             writer_bytes(reply, NULL, labels->values[i].data, labels->values[i].size);
         else
             writer_nil(reply, NULL);

@@ -40,18 +40,6 @@ static bool note_circumstances(struct replenishing *state, const struct counters
            state->columns_changed == before.columns_changed;
 }
 
-static bool ask_planner(const struct project *project, void *planner_socket)
-{
-    const struct route route = {.kind = ROUTE_REPLENISH};
-    struct message message = {.count = 0};
-    /* Without waiting: when the daemon stops, the planner ends first. */
-    const bool sent = message_add(&message, &route, sizeof route) &&
-                      message_add(&message, project->name.data, project->name.size) &&
-                      message_send(&message, planner_socket, ZMQ_DONTWAIT);
-    message_close(&message);
-    return sent;
-}
-
 void replenish(struct replenishments *replenishments, const struct project *project, void *planner_socket, int64_t now_ms)
 {
     const struct counters *counters = &project->counters;
@@ -72,7 +60,8 @@ void replenish(struct replenishments *replenishments, const struct project *proj
     state->again_ms = 0;
     state->lacking = false;
     state->pushed = false;
-    state->planning = ask_planner(project, planner_socket);
+    /* Without waiting: when the daemon stops, the planner ends first. */
+    state->planning = message_tell(planner_socket, ROUTE_REPLENISH, project->name.data, project->name.size, ZMQ_DONTWAIT);
 }
 
 void replenish_answered(struct replenishments *replenishments, uint32_t project, enum protocol_code error, int64_t again_ms)

@@ -127,6 +127,20 @@ struct project *change_project(struct change *change, struct text name, struct p
     return project;
 }
 
+static bool load_one(void *context, struct text name, uint32_t number)
+{
+    struct change *change = context;
+    struct protocol_error unknown = {0};
+    (void)number;
+    change_project(change, name, &unknown);
+    return change->txn.status == DATABASE_OK;
+}
+
+void change_load_projects(struct change *change)
+{
+    project_each(&change->txn, load_one, change);
+}
+
 struct numbered {
     uint32_t number;
     size_t size;

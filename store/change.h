@@ -50,6 +50,9 @@ void change_end(struct change *change);
  */
 struct project *change_project(struct change *change, struct text name, struct protocol_error *error);
 
+/* Loads every project. Failures are the transaction's. */
+void change_load_projects(struct change *change);
+
 /* The same by number; NULL where there is none. */
 struct project *change_project_numbered(struct change *change, uint32_t number);
 

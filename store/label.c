@@ -11,11 +11,13 @@ static struct key key_of_label(uint32_t project, uint64_t sequence)
     return key;
 }
 
-bool label_read(struct value stored, struct label *label)
+bool label_read(struct value stored, struct label *label, struct value *value)
 {
     if (stored.size < sizeof *label || stored.size > sizeof *label + LABEL_VALUE_MAX)
         return false;
     memcpy(label, stored.data, sizeof *label);
+    if (value)
+        *value = (struct value){(const uint8_t *)stored.data + sizeof *label, stored.size - sizeof *label};
     return true;
 }
 
@@ -23,13 +25,7 @@ bool label_get(struct txn *txn, uint32_t project, uint64_t sequence, struct labe
 {
     const struct key key = key_of_label(project, sequence);
     struct value stored;
-    if (!txn_get(txn, STATE_LABELS, &key, &stored))
-        return false;
-    if (!label_read(stored, label))
-        return txn_corrupt(txn);
-    if (value)
-        *value = (struct value){(const uint8_t *)stored.data + sizeof *label, stored.size - sizeof *label};
-    return true;
+    return txn_get(txn, STATE_LABELS, &key, &stored) && (label_read(stored, label, value) || txn_corrupt(txn));
 }
 
 /* A sample counts for the class of its newest settled label. */

@@ -38,5 +38,5 @@ uint64_t label_append(
 /* The sample's label that answers a given lease; 0 where there is none among its newest. */
 uint64_t label_of_lease(struct txn *txn, uint32_t project, const struct sample *sample, uint64_t fence, struct label *label);
 
-/* Copies a stored record out of a cursor's data; false where it is malformed. */
-bool label_read(struct value stored, struct label *label);
+/* Copies a stored record out of a cursor's data; `value` as for label_get. False where it is malformed. */
+bool label_read(struct value stored, struct label *label, struct value *value);

@@ -1,5 +1,6 @@
 #include "store/model.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static struct key key_of_version(uint32_t project, int64_t version)
@@ -24,6 +25,12 @@ bool model_is_dropped(struct txn *txn, uint32_t project, int64_t version)
 {
     struct model model;
     return get(txn, project, version, &model) && model.state == MODEL_DROPPED;
+}
+
+bool model_check_not_dropped(struct txn *txn, uint32_t project, int64_t version, struct protocol_error *error)
+{
+    return !model_is_dropped(txn, project, version) ||
+           protocol_fail(error, PROTOCOL_CONFLICT, "model_version", "a version that was not dropped", "%" PRId64, version);
 }
 
 void model_put(struct txn *txn, uint32_t project, int64_t version, const struct model *model)

@@ -23,6 +23,13 @@ _Static_assert(sizeof(struct model) == 24, "a stored record");
 /* False where there is none, or it was dropped. */
 bool model_get(struct txn *txn, uint32_t project, int64_t version, struct model *model);
 bool model_is_dropped(struct txn *txn, uint32_t project, int64_t version);
+
+/*
+ * Fails with conflict where the version was dropped. Its number is spent: its columns may not be deleted yet, and what was
+ * chosen by the one model must not seem to be chosen by another.
+ */
+bool model_check_not_dropped(struct txn *txn, uint32_t project, int64_t version, struct protocol_error *error);
+
 void model_put(struct txn *txn, uint32_t project, int64_t version, const struct model *model);
 bool model_delete(struct txn *txn, uint32_t project, int64_t version);
 

@@ -300,7 +300,7 @@ static void verify_labels(struct recount *recount)
     while (cursor_next(&cursor)) {
         struct label label;
         count++;
-        if (!label_read(cursor.data, &label) || key_read_u64(key_after_project(&cursor)) != count) {
+        if (!label_read(cursor.data, &label, NULL) || key_read_u64(key_after_project(&cursor)) != count) {
             report(recount, "label %" PRIu64 ": a malformed or missing record", count);
             break;
         }

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,13 @@ def _on_this_disk(disk: Disk) -> None:
 
 
 @pytest.fixture
-def client(own_daemon: LocalDaemon) -> Iterator[Client]:
-    with own_daemon.client("p") as client:
-        yield client
+def daemon(own_daemon: LocalDaemon) -> LocalDaemon:
+    return own_daemon
 
 
 @pytest.fixture
-def raw(own_daemon: LocalDaemon) -> Iterator[Raw]:
-    raw = Raw(own_daemon.requests)
-    yield raw
-    raw.close()
+def project() -> str:
+    return "p"
 
 
 def send(raw: Raw, op: str, **fields: Any) -> None:
